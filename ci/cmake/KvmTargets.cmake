@@ -1,0 +1,38 @@
+# One way to make a library, a unit test and a benchmark, so that every folder looks alike.
+include(GoogleTest)
+
+add_library(kvm_options INTERFACE)
+target_include_directories(kvm_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(kvm_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<BOOL:${KVM_WERROR}>:-Werror>)
+if(KVM_SANITIZE)
+  # -O1: the interpreter without any optimisation is ten times slower.
+  target_compile_options(kvm_options INTERFACE -fsanitize=${KVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  target_link_options(kvm_options INTERFACE -fsanitize=${KVM_SANITIZE})
+endif()
+
+# kvm_library(NAME [LINK lib...]): every .cpp of this folder except *_test.cpp, *_bench.cpp and main.cpp.
+function(kvm_library name)
+  cmake_parse_arguments(ARG "" "" "LINK;EXTRA" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cpp$")
+  list(APPEND sources ${ARG_EXTRA})
+  if(sources)
+    add_library(${name} STATIC ${sources})
+    target_link_libraries(${name} PUBLIC kvm_options ${ARG_LINK})
+  else()
+    add_library(${name} INTERFACE)
+    target_link_libraries(${name} INTERFACE kvm_options ${ARG_LINK})
+  endif()
+endfunction()
+
+# kvm_unit_test(NAME [LINK lib...]): every *_test.cpp of this folder, in one program, with the label "unit".
+function(kvm_unit_test name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS *_test.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(${name} ${sources})
+  target_link_libraries(${name} PRIVATE kvm_options ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit)
+endfunction()

@@ -1,0 +1,68 @@
+// What the CPU sees of the world: memory pages, ports, device memory, and the few registers whose meaning lies outside the
+// CPU core. The owner (mock/vm) implements it; unit tests implement a small one. The CPU never learns what is behind it.
+#pragma once
+
+#include "kvmapi/address.hpp"
+#include "kvmapi/types.hpp"
+
+namespace mock::cpu {
+
+using namespace kvmapi;  // u8 ... s64, Gpa, Gva, Hva, kPageSize
+
+enum class Access : u8 { read, write, execute };
+
+// What lies behind one guest-physical page.
+struct Page {
+  enum class Kind : u8 {
+    ram,      // `host` is the page, usable for the access asked for
+    device,   // no memory: every access goes to Bus::mmio_read / mmio_write (also: a write to a read-only slot)
+    absent,   // a slot covers the page but the host has no usable memory there: EFAULT from KVM_RUN
+  };
+  Kind kind = Kind::device;
+  u8* host = nullptr;  // start of the page frame, page aligned
+};
+
+// Answer of a port, device or MSR access.
+enum class Reply : u8 {
+  done,     // handled inside the VM
+  exit,     // user space must answer: the CPU stops and resumes when the owner completes the access
+  fault,    // MSR only: the access raises #GP(0)
+};
+
+class Bus {
+ public:
+  virtual ~Bus() = default;
+
+  // Called on a TLB miss only, never per access. The owner may note the page as dirty when access is write.
+  virtual Page page(Gpa page_address, Access access) = 0;
+
+  // One element of 1, 2 or 4 bytes.
+  virtual Reply port_in(u16 port, unsigned size_bytes, void* data) = 0;
+  virtual Reply port_out(u16 port, unsigned size_bytes, const void* data) = 0;
+
+  // At most 8 bytes, never crossing a page.
+  virtual Reply mmio_read(Gpa address, unsigned size_bytes, void* data) = 0;
+  virtual Reply mmio_write(Gpa address, unsigned size_bytes, const void* data) = 0;
+
+  // MSRs that the core does not keep in State (see msr.cpp for the list it keeps).
+  virtual Reply read_msr(u32 index, u64& value) = 0;
+  virtual Reply write_msr(u32 index, u64 value) = 0;
+
+  struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+  };
+  // As the guest sees it, without the bits that mirror CPU state (OSXSAVE, OSPKE, APIC enable): the core patches those.
+  virtual CpuidResult cpuid(u32 leaf, u32 subleaf) = 0;
+
+  virtual u64 read_tsc() = 0;
+
+  // Asked at an instruction boundary with interrupts enabled while State::attention has kAttentionInterrupt set.
+  // The vector to deliver, or -1 if there is none.
+  virtual int acknowledge_interrupt() = 0;
+
+  // The guest wrote CR8 (or the TPR through it).
+  virtual Reply write_cr8(u8 value) = 0;
+  virtual u8 read_cr8() = 0;
+};
+
+}  // namespace mock::cpu
