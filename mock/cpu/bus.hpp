@@ -1,5 +1,6 @@
-// What the CPU sees of the world: memory pages, ports, device memory, and the few registers whose meaning lies outside the
-// CPU core. The owner (mock/vm) implements it; unit tests implement a small one. The CPU never learns what is behind it.
+// What the CPU sees of the world: memory pages, ports, device memory, and the few registers whose meaning lies outside
+// the CPU core. The owner (mock/vm) implements it; unit tests implement a small one. The CPU never learns what is
+// behind it.
 #pragma once
 
 #include "kvmapi/address.hpp"
@@ -14,9 +15,9 @@ enum class Access : u8 { read, write, execute };
 // What lies behind one guest-physical page.
 struct Page {
   enum class Kind : u8 {
-    ram,      // `host` is the page, usable for the access asked for
-    device,   // no memory: every access goes to Bus::mmio_read / mmio_write (also: a write to a read-only slot)
-    absent,   // a slot covers the page but the host has no usable memory there: EFAULT from KVM_RUN
+    ram,     // `host` is the page, usable for the access asked for
+    device,  // no memory: every access goes to Bus::mmio_read / mmio_write (also: a write to a read-only slot)
+    absent,  // a slot covers the page but the host has no usable memory there: EFAULT from KVM_RUN
   };
   Kind kind = Kind::device;
   u8* host = nullptr;  // start of the page frame, page aligned
@@ -24,9 +25,9 @@ struct Page {
 
 // Answer of a port, device or MSR access.
 enum class Reply : u8 {
-  done,     // handled inside the VM
-  exit,     // user space must answer: the CPU stops and resumes when the owner completes the access
-  fault,    // MSR only: the access raises #GP(0)
+  done,   // handled inside the VM
+  exit,   // user space must answer: the CPU stops and resumes when the owner completes the access
+  fault,  // MSR only: the access raises #GP(0)
 };
 
 class Bus {

@@ -1,0 +1,172 @@
+// The engine's view of one CPU: architectural state plus what makes it run fast (lazy flags, translation cache,
+// blocks), and the operations that instruction semantics are written in.
+//
+// Rules for semantics (families of instructions, paging, segments, exceptions, far transfers):
+//  * A function that can fault returns bool. On false it has recorded the reason in the core (raise(), page_fault(),
+//  stop_*())
+//    and has changed nothing architectural: the instruction can be restarted.
+//  * An instruction without its own fast handler is `bool f(Core&, const Op&)`, made a row by `call<f>` (row.hpp).
+//  * Rows marked kEndsBlock see state.rip already at the next instruction and may change it; on false the engine puts
+//  it back to the
+//    instruction itself. Other rows must not look at state.rip. Whatever changes RIP, a mode, a segment register's
+//    hidden part, CPL, paging, IF or a shadow must end the block. After changing any of CR0, CR3, CR4, EFER, CPL, a
+//    segment register, RFLAGS.VM/AC/IF/TF: call mode_changed() (cheap; recomputes what is cached from them).
+//  * Guest memory is touched only through read/write (explicit accesses, CPL decides) and read_system/write_system
+//  (implicit
+//    supervisor accesses to descriptor tables, TSS, IDT). Device memory works everywhere: the engine repeats the
+//    instruction with the recorded data.
+#pragma once
+
+#include <memory>
+
+#include "mock/cpu/op.hpp"
+#include "mock/cpu/state.hpp"
+#include "mock/cpu/stop.hpp"
+
+namespace mock::cpu {
+
+// What paging.cpp answers. The page is 4 KiB whatever the size of the mapping.
+struct Translation {
+  u64 page = 0;           // guest-physical address of the 4-KiB page
+  bool global = false;    // survives a MOV to CR3 (PGE)
+  bool writable = false;  // a write with the same privilege would succeed without another walk (D is set already)
+};
+
+enum PageFaultError : u32 { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
+
+struct Block;
+struct BlockCache;
+
+// Lazy arithmetic flags. CF is eager; the others follow from the last result.
+//  ZF = result == 0; SF = sign(result) ^ sign delta; PF = parity(result ^ parity delta); AF = bit 4 of carries;
+//  OF = bit 63 of carries ^ CF. Results and carries are sign-extended from the operand size.
+struct LazyFlags {
+  u32 carry = 0;    // bit 0: CF; bits 8-15: parity delta; bit 31: sign delta
+  u64 result = 1;   // sign-extended
+  u64 carries = 0;  // a ^ b ^ result, sign-extended
+};
+
+struct TlbEntry {
+  u64 read_tag, write_tag, execute_tag;  // linear page address, or kInvalidTag
+  u8* host_minus_linear;                 // host pointer = this + linear
+};
+inline constexpr u64 kInvalidTag = 1;
+
+struct Tlb {
+  TlbEntry* entries = nullptr;  // at first a shared table of one entry that never matches
+  u64 mask = 0;                 // (number of entries - 1)
+};
+
+struct Core {
+  explicit Core(Bus& bus);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  State s;
+  LazyFlags lazy;
+  u32 flags = kFlagsFixedOne;  // RFLAGS without the arithmetic bits
+  Bus& bus;
+
+  // --- Flags
+  // -------------------------------------------------------------------------------------------------------------
+  u64 rflags() const;          // all bits, materialised
+  void set_rflags(u64 value);  // raw; the caller has applied masks. Calls mode_changed() when VM, AC, IF or TF change
+  void set_arith_flags(u32 arith);  // only CF PF AF ZF SF OF
+
+  // --- Modes (from the current state; cheap)
+  // -----------------------------------------------------------------------------
+  bool is_protected() const { return s.cr0 & CR0_PE; }
+  bool is_v86() const { return flags & VM; }
+  bool is_real() const { return !(s.cr0 & CR0_PE); }
+  bool is_long() const { return s.efer & EFER_LMA; }
+  bool is_64bit() const { return is_long() && s.seg[CS].l(); }
+  unsigned code_bits() const { return is_64bit() ? 64 : s.seg[CS].db() ? 32 : 16; }
+  unsigned iopl() const { return (flags >> 12) & 3; }
+  void mode_changed();
+
+  // --- Faults and stops: record and return false
+  // ---------------------------------------------------------------------------
+  bool raise(Vector vector);                  // without error code
+  bool raise(Vector vector, u32 error_code);  // with error code
+  bool page_fault(u64 linear, u32 error_code);
+  bool stop(Stop reason);        // before the instruction: RIP stays on it. info holds the details
+  bool stop_after(Stop reason);  // returns true: the instruction retires, then run() returns. Rows with kEndsBlock only
+  bool stop_host_fault(u64 gpa);  // a slot without usable host memory
+  // User space must answer; engine completes: MSR read -> EDX:EAX, hypercall -> RAX, RIP to the next instruction.
+  bool stop_msr_read(u32 index);
+  bool stop_msr_write(u32 index, u64 value);
+  bool stop_hypercall();
+
+  struct Fault {
+    bool is_stop = false;  // else `event` is an exception to deliver
+    Stop stop = Stop::budget;
+    Event event;
+  };
+  Fault fault;
+  StopInfo info;
+
+  // --- Guest memory
+  // ---------------------------------------------------------------------------------------------------- Segment
+  // checks: offset -> linear address for an access of `size` bytes. #GP(0), #SS(0) for the stack segment.
+  bool linear(SegReg segment, u64 offset, unsigned size, Access access, u64& linear_address);
+
+  // Explicit accesses with the current privilege. T: u8 u16 u32 u64 or a trivially copyable type up to 64 bytes.
+  template <class T>
+  bool read(SegReg segment, u64 offset, T& value) {
+    u64 address;
+    return linear(segment, offset, sizeof(T), Access::read, address) && read_linear(address, &value, sizeof(T));
+  }
+  template <class T>
+  bool write(SegReg segment, u64 offset, const T& value) {
+    u64 address;
+    return linear(segment, offset, sizeof(T), Access::write, address) && write_linear(address, &value, sizeof(T));
+  }
+  bool read_linear(u64 address, void* data, unsigned size);
+  bool write_linear(u64 address, const void* data, unsigned size);
+  // True if a write of that many bytes would not fault now (A/D bits may get set).
+  bool probe_write(u64 address, unsigned size);
+
+  // Implicit supervisor accesses.
+  template <class T>
+  bool read_system(u64 address, T& value) {
+    return read_supervisor(address, &value, sizeof(T));
+  }
+  template <class T>
+  bool write_system(u64 address, const T& value) {
+    return write_supervisor(address, &value, sizeof(T));
+  }
+  bool read_supervisor(u64 address, void* data, unsigned size);
+  bool write_supervisor(u64 address, const void* data, unsigned size);
+
+  // Stack of the current mode: SP/ESP/RSP by SS.B and 64-bit mode. size: 2, 4, 8.
+  u64 stack_mask() const { return is_64bit() ? ~u64{0} : s.seg[SS].db() ? 0xffffffffu : 0xffffu; }
+  bool push(u64 value, unsigned size);
+  bool pop(u64& value, unsigned size);
+
+  // --- Operands of an Op, for instructions without a specialised handler
+  // -----------------------------------------------------
+  u64 effective_address(const Op& op) const;  // offset in op.segment(), truncated to the address size
+  u64 register_value(u8 slot, unsigned size) const;
+  void set_register(u8 slot, unsigned size, u64 value);  // size 4 clears the upper half
+  bool read_operand(const Op& op, unsigned operand, unsigned size, u64& value);
+  bool write_operand(const Op& op, unsigned operand, unsigned size, u64 value);
+  u64 rip_of(const Op& op) const;
+  u64 next_rip_of(const Op& op) const { return rip_of(op) + op.length; }
+
+  // --- Translations and blocks
+  // ------------------------------------------------------------------------------------------
+  void flush_tlb(bool keep_global);  // MOV CR3, paging bits of CR0/CR4/EFER
+  void flush_page(u64 address);      // INVLPG
+  void flush_all_memory();           // memory slots changed: host pointers and blocks are void
+  void flush_writes();               // dirty log was read: every page must ask Bus::page again before it is written
+
+  Tlb* tlb = nullptr;  // the one of the current privilege
+  Tlb tlbs[3];         // supervisor; user; supervisor with RFLAGS.AC under SMAP
+  u32 epoch = 1;       // blocks verified in this epoch may be entered without a check
+  u32 mode_key = 0;
+  u8 after = 0;  // After bits: work to do when the current instruction has retired
+  std::unique_ptr<BlockCache> blocks;
+};
+
+}  // namespace mock::cpu
