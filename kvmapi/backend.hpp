@@ -1,5 +1,5 @@
-// The seam: what a KVM implementation offers to a process. kvmapi::KernelBackend makes system calls, mock::Mock answers in
-// this process. Everything else in kvmapi is built on these five calls.
+// The seam: what a KVM implementation offers to a process. kvmapi::KernelBackend makes system calls, mock::Mock answers
+// in this process. Everything else in kvmapi is built on these five calls.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,8 @@ class Backend {
   virtual Result<int> ioctl(int fd, u32 request, u64 arg) = 0;
 
   // As mmap(2) on a descriptor of this backend.
-  virtual Result<void*> mmap(void* address, std::size_t length_bytes, int prot, int flags, int fd, off_t offset_bytes) = 0;
+  virtual Result<void*> mmap(void* address, std::size_t length_bytes, int prot, int flags, int fd,
+                             off_t offset_bytes) = 0;
   virtual Result<void> munmap(void* address, std::size_t length_bytes) = 0;
   virtual Result<void> close(int fd) = 0;
 

@@ -19,8 +19,8 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  constexpr Result(T value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  constexpr Result(Failure failure) : error_(failure.error) {}   // NOLINT(google-explicit-constructor)
+  constexpr Result(T value) : value_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
+  constexpr Result(Failure failure) : error_(failure.error) {}  // NOLINT(google-explicit-constructor)
 
   constexpr bool ok() const { return error_.value() == 0; }
   constexpr explicit operator bool() const { return ok(); }

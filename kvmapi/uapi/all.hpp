@@ -1,6 +1,7 @@
 // Every ABI definition of kvmapi.
 #pragma once
 
+#include "kvmapi/uapi/constants.hpp"
 #include "kvmapi/uapi/cpuid.hpp"
 #include "kvmapi/uapi/hyperv.hpp"
 #include "kvmapi/uapi/irq.hpp"
