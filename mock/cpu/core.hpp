@@ -32,6 +32,10 @@ struct Translation {
   bool writable = false;  // a write with the same privilege would succeed without another walk (D is set already)
 };
 
+// Whose rights an access has; index of the TLB that caches it. supervisor: SMAP applies (implicit accesses always);
+// supervisor_ac: explicit access at CPL 0-2 with RFLAGS.AC set, SMAP does not apply.
+enum class Privilege : u8 { supervisor, user, supervisor_ac };
+
 enum PageFaultError : u32 { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
 
 struct Block;
