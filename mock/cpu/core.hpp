@@ -19,6 +19,7 @@
 
 #include <memory>
 
+#include "mock/cpu/features.hpp"
 #include "mock/cpu/op.hpp"
 #include "mock/cpu/state.hpp"
 #include "mock/cpu/stop.hpp"
@@ -71,6 +72,7 @@ struct Core {
   LazyFlags lazy;
   u32 flags = kFlagsFixedOne;  // RFLAGS without the arithmetic bits
   Bus& bus;
+  Features features;  // of the guest's CPUID; read again when the owner changes the table (Cpu::cpuid_changed)
 
   // --- Flags
   // -------------------------------------------------------------------------------------------------------------
