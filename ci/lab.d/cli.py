@@ -1,0 +1,118 @@
+"""The commands of ci/lab."""
+
+import argparse
+import os
+import sys
+
+import boot
+import image
+import kernels
+from errors import SETUP, LabError
+
+_KERNEL_HELP = "5.10, 6.1, 6.12, 7.x (newest of the 7 series), any other Debian series such as 7.2, or the path of a bzImage"
+
+
+def _forward(fd, data):
+    """Guest output to the same stream here."""
+    os.write(fd, data)
+
+
+def _params(items):
+    """{"kvm_amd": "nested=0 npt=1"} from kvm_amd.nested=0 kvm_amd.npt=1."""
+    found = {}
+    for item in items:
+        module, _, assignment = item.partition(".")
+        if "=" not in assignment:
+            raise LabError(f"--param {item}: expected MODULE.NAME=VALUE", 2)
+        found[module.replace("-", "_")] = f"{found.get(module, '')} {assignment}".strip()
+    return found
+
+
+def describe(kernel, outcome):
+    """One paragraph about a guest that did not end as it should."""
+    tail = "\n".join(outcome.console.splitlines()[-40:])
+    return f"lab: {kernel.spec} ({kernel.release}): {outcome.verdict}: {outcome.detail}\n{tail}"
+
+
+def command_list(_args):
+    """Known kernels and what the cache has of them."""
+    for spec in kernels.MATRIX:
+        kernel = kernels.cached(spec)
+        if kernel:
+            origin = ", ".join(f"{name} {o['version']} from {o['suite']}" for name, o in kernel.origin.items())
+            print(f"{spec:<6}{kernel.release:<24}{origin}")
+        else:
+            print(f"{spec:<6}{'not downloaded yet':<24}{', '.join(kernels.SUITES.get(spec, kernels.NEWER))}")
+    return 0
+
+
+def command_fetch(args):
+    """Downloads kernels now."""
+    for spec in args.kernels or kernels.MATRIX:
+        if args.refresh:
+            kernels.forget(spec)
+        kernel = kernels.find(spec)
+        print(f"{spec:<6}{kernel.release}")
+    return 0
+
+
+def command_exec(args):
+    """Runs any program in a guest."""
+    kernel = kernels.find(args.kernel, args.modules)
+    files = [tuple(f.split(":", 1)) if ":" in f else (f, os.path.abspath(f)) for f in args.file]
+    program = [args.program, *args.arguments]
+    archive = image.build(kernel, program, kernels.cache_dir(), files, args.env, _params(args.param))
+    outcome = boot.boot(kernel, archive, _forward, args.timeout, args.memory, args.append)
+    if args.console:
+        sys.stderr.write(outcome.console)
+    for name, content in outcome.files.items():
+        with open(os.path.join(args.out, name), "wb") as file:
+            file.write(content)
+    if outcome.verdict != "exited":
+        print(describe(kernel, outcome), file=sys.stderr)
+        return SETUP
+    return outcome.exit_code()
+
+
+def _add_boot_options(parser):
+    parser.add_argument("kernel", metavar="KERNEL", help=_KERNEL_HELP)
+    parser.add_argument("--modules", metavar="DIR", help="folder with the modules of a bzImage (searched in depth)")
+    parser.add_argument("--param", action="append", default=[], metavar="MODULE.NAME=VALUE", help="module parameter, e.g. kvm_amd.nested=0")
+    parser.add_argument("--append", default="", metavar="TEXT", help="more kernel command line")
+    parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="guest memory (1024)")
+    parser.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds until the guest is ended (600)")
+
+
+def parser():
+    """The command line."""
+    top = argparse.ArgumentParser(prog="ci/lab", description="Real kernels with kvm_amd under QEMU TCG: no virtualisation needed. "
+                                  "Kernels come from Debian's archive, once, into $KVM_LAB_CACHE or ~/.cache/kvm-conformance.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    one = commands.add_parser("list", help="known kernels, and the versions in the cache")
+    one.set_defaults(run=command_list)
+    one = commands.add_parser("fetch", help="download kernels now (all of the matrix by default)")
+    one.add_argument("kernels", nargs="*", metavar="KERNEL")
+    one.add_argument("--refresh", action="store_true", help="replace what the cache has by the newest")
+    one.set_defaults(run=command_fetch)
+    one = commands.add_parser("exec", help="run a program of this machine in a guest; exit status is the program's")
+    _add_boot_options(one)
+    one.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]", help="copy one more file into the guest")
+    one.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
+    one.add_argument("--out", default=".", metavar="DIR", help="where files that the program left in /lab/out go (.)")
+    one.add_argument("--console", action="store_true", help="print the guest's console to standard error at the end")
+    one.add_argument("program", metavar="PROGRAM")
+    one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
+    one.set_defaults(run=command_exec)
+    return top
+
+
+def main(arguments):
+    """Exit status: the program's for exec; else 0 as expected, 1 failure, 2 usage, 3 own set-up, 4 kernel not available."""
+    args = parser().parse_args(arguments)
+    try:
+        return args.run(args)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
