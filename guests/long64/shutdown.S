@@ -1,3 +1,0 @@
-#define MODE long64
-#include "guests/guest.inc"
-#include "guests/shared/shutdown.inc"

@@ -1,3 +1,0 @@
-#define MODE prot32
-#include "guests/guest.inc"
-#include "guests/shared/fill_pages.inc"

@@ -1,3 +1,0 @@
-#define MODE real
-#include "guests/guest.inc"
-#include "guests/shared/msr.inc"
