@@ -18,11 +18,12 @@ using s16 = std::int16_t;
 using s32 = std::int32_t;
 using s64 = std::int64_t;
 
-// Bytes that the ABI declares as a union. Members are read and written by type; unused bytes stay as they are.
-template <std::size_t Bytes>
+// Bytes that the ABI declares as a union. Members are read and written by type; unused bytes stay as they are. Word:
+// its alignment.
+template <std::size_t Bytes, class Word = u64>
 struct Overlay {
-  static_assert(Bytes % 8 == 0);
-  std::array<u64, Bytes / 8> words;
+  static_assert(Bytes % sizeof(Word) == 0);
+  std::array<Word, Bytes / sizeof(Word)> words;
 
   template <class T>
   T as() const {

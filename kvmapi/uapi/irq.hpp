@@ -1,4 +1,5 @@
-// KVM ABI at kernel 7.3, x86-64. Interrupt controllers, timers, routing and eventfds. Sizes and offsets: kvmapi/layout.def.
+// KVM ABI at kernel 7.3, x86-64. Interrupt controllers, timers, routing and eventfds. Sizes and offsets:
+// kvmapi/layout.def.
 #pragma once
 
 #include "kvmapi/types.hpp"
@@ -174,6 +175,5 @@ struct kvm_reinject_control {
   std::array<u8, 31> reserved;
 };
 static_assert(sizeof(kvm_reinject_control) == 32 && alignof(kvm_reinject_control) == 1);
-
 
 }  // namespace kvmapi

@@ -1,4 +1,5 @@
-// KVM ABI at kernel 7.3, x86-64. Clock, capabilities, devices, statistics, PMU filter, signal mask, one-register access. Sizes and offsets: kvmapi/layout.def.
+// KVM ABI at kernel 7.3, x86-64. Clock, capabilities, devices, statistics, PMU filter, signal mask, one-register
+// access. Sizes and offsets: kvmapi/layout.def.
 #pragma once
 
 #include "kvmapi/types.hpp"

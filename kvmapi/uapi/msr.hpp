@@ -1,4 +1,5 @@
-// KVM ABI at kernel 7.3, x86-64. Model specific registers: lists, values, the MSR filter. Sizes and offsets: kvmapi/layout.def.
+// KVM ABI at kernel 7.3, x86-64. Model specific registers: lists, values, the MSR filter. Sizes and offsets:
+// kvmapi/layout.def.
 #pragma once
 
 #include "kvmapi/types.hpp"

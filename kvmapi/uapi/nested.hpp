@@ -1,4 +1,5 @@
-// KVM ABI at kernel 7.3, x86-64. Nested virtualisation state (KVM_GET/SET_NESTED_STATE). Sizes and offsets: kvmapi/layout.def.
+// KVM ABI at kernel 7.3, x86-64. Nested virtualisation state (KVM_GET/SET_NESTED_STATE). Sizes and offsets:
+// kvmapi/layout.def.
 #pragma once
 
 #include "kvmapi/types.hpp"

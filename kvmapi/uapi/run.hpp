@@ -1,6 +1,7 @@
 // KVM ABI at kernel 7.3: struct kvm_run, the page shared between KVM_RUN and its caller, and the payload of every exit
-// reason of every architecture. The kernel's anonymous union is `exit`; a payload is read with run.exit.as<kvm_exit_io>().
-// api.rst section 5. Offsets: kvmapi/layout.def (payload offsets there count from the start of kvm_run).
+// reason of every architecture. The kernel's anonymous union is `exit`; a payload is read with
+// run.exit.as<kvm_exit_io>(). api.rst section 5. Offsets: kvmapi/layout.def (payload offsets there count from the start
+// of kvm_run).
 #pragma once
 
 #include "kvmapi/types.hpp"

@@ -1,4 +1,5 @@
-// KVM ABI at kernel 7.3, x86-64. Intel TDX commands passed to KVM_MEMORY_ENCRYPT_OP. Sizes and offsets: kvmapi/layout.def.
+// KVM ABI at kernel 7.3, x86-64. Intel TDX commands passed to KVM_MEMORY_ENCRYPT_OP. Sizes and offsets:
+// kvmapi/layout.def.
 #pragma once
 
 #include "kvmapi/types.hpp"
