@@ -5,10 +5,12 @@ import os
 import sys
 
 import boot
+import files
 import image
 import kernels
 from errors import SETUP, LabError
 
+_TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 _KERNEL_HELP = "5.10, 6.1, 6.12, 7.x (newest of the 7 series), any other Debian series such as 7.2, or the path of a bzImage"
 
 
@@ -59,19 +61,33 @@ def command_fetch(args):
 def command_exec(args):
     """Runs any program in a guest."""
     kernel = kernels.find(args.kernel, args.modules)
-    files = [tuple(f.split(":", 1)) if ":" in f else (f, os.path.abspath(f)) for f in args.file]
+    more = [tuple(f.split(":", 1)) if ":" in f else (f, os.path.abspath(f)) for f in args.file]
     program = [args.program, *args.arguments]
-    archive = image.build(kernel, program, kernels.cache_dir(), files, args.env, _params(args.param))
+    archive = image.build(kernel, program, kernels.cache_dir(), more, args.env, _params(args.param))
     outcome = boot.boot(kernel, archive, _forward, args.timeout, args.memory, args.append)
     if args.console:
         sys.stderr.write(outcome.console)
     for name, content in outcome.files.items():
-        with open(os.path.join(args.out, name), "wb") as file:
-            file.write(content)
+        files.write_whole(os.path.join(args.out, name), content)
     if outcome.verdict != "exited":
         print(describe(kernel, outcome), file=sys.stderr)
         return SETUP
     return outcome.exit_code()
+
+
+def command_record(args):
+    """Rewrites conformance/recorded/facts-amd-*.json."""
+    for spec in args.kernels or kernels.MATRIX:
+        kernel = kernels.find(spec)
+        archive = image.build(kernel, [args.program, "/lab/out/facts.json"], kernels.cache_dir())
+        outcome = boot.boot(kernel, archive, _forward)
+        if outcome.verdict != "exited" or outcome.exit_code() != 0 or "facts.json" not in outcome.files:
+            print(describe(kernel, outcome), file=sys.stderr)
+            return SETUP
+        path = os.path.join(args.out, f"facts-amd-{spec}.json")
+        files.write_whole(path, outcome.files["facts.json"])
+        print(f"{path}: {outcome.release}")
+    return 0
 
 
 def _add_boot_options(parser):
@@ -103,6 +119,11 @@ def parser():
     one.add_argument("program", metavar="PROGRAM")
     one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
     one.set_defaults(run=command_exec)
+    one = commands.add_parser("record", help="rewrite the recorded facts of the kernels of the matrix")
+    one.add_argument("kernels", nargs="*", metavar="KERNEL")
+    one.add_argument("--program", default=os.path.join(_TOP, "build/release/bin/kvm-record"), metavar="PATH", help="kvm-record (release build)")
+    one.add_argument("--out", default=os.path.join(_TOP, "conformance/recorded"), metavar="DIR")
+    one.set_defaults(run=command_record)
     return top
 
 
