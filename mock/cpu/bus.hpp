@@ -57,6 +57,14 @@ class Bus {
 
   virtual u64 read_tsc() = 0;
 
+  // RDRAND, RDSEED. By default a fixed sequence (splitmix64), so that runs repeat; an owner may give real entropy.
+  virtual u64 random() {
+    u64 z = random_state_ += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+
   // Asked at an instruction boundary with interrupts enabled while State::attention has kAttentionInterrupt set.
   // The vector to deliver, or -1 if there is none.
   virtual int acknowledge_interrupt() = 0;
@@ -64,6 +72,9 @@ class Bus {
   // The guest wrote CR8 (or the TPR through it).
   virtual Reply write_cr8(u8 value) = 0;
   virtual u8 read_cr8() = 0;
+
+ private:
+  u64 random_state_ = 0;
 };
 
 }  // namespace mock::cpu

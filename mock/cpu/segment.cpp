@@ -4,19 +4,6 @@
 namespace mock::cpu {
 namespace {
 
-// Linear address of the descriptor; false if it lies beyond the limit of its table.
-bool locate(const Core& core, Selector selector, unsigned size, u64& address) {
-  if (selector.is_local()) {
-    if (core.s.ldtr.unusable || !(core.s.ldtr.selector & 0xfffc)) return false;
-    if (u32{selector.offset()} + size - 1 > core.s.ldtr.limit_bytes) return false;
-    address = core.s.ldtr.base + selector.offset();
-    return true;
-  }
-  if (u32{selector.offset()} + size - 1 > core.s.gdtr.limit) return false;
-  address = core.s.gdtr.base + selector.offset();
-  return true;
-}
-
 bool load_stack(Core& core, Selector selector) {
   State& s = core.s;
   if (selector.is_null()) {
@@ -51,16 +38,28 @@ bool load_data(Core& core, SegReg reg, Selector selector) {
 
 }  // namespace
 
+bool find_descriptor(const Core& core, Selector selector, unsigned size, u64& address) {
+  if (selector.is_local()) {
+    if (core.s.ldtr.unusable || !(core.s.ldtr.selector & 0xfffc)) return false;
+    if (u32{selector.offset()} + size - 1 > core.s.ldtr.limit_bytes) return false;
+    address = core.s.ldtr.base + selector.offset();
+    return true;
+  }
+  if (u32{selector.offset()} + size - 1 > core.s.gdtr.limit) return false;
+  address = core.s.gdtr.base + selector.offset();
+  return true;
+}
+
 bool read_descriptor(Core& core, Selector selector, Vector vector, Descriptor& descriptor) {
   u64 address;
-  if (!locate(core, selector, 8, address)) return core.raise(vector, selector.error_code());
+  if (!find_descriptor(core, selector, 8, address)) return core.raise(vector, selector.error_code());
   descriptor.upper = 0;
   return core.read_system(address, descriptor.raw);
 }
 
 bool read_long_descriptor(Core& core, Selector selector, Vector vector, Descriptor& descriptor) {
   u64 address;
-  if (!locate(core, selector, 16, address)) return core.raise(vector, selector.error_code());
+  if (!find_descriptor(core, selector, 16, address)) return core.raise(vector, selector.error_code());
   if (!core.read_system(address, descriptor.raw) || !core.read_system(address + 8, descriptor.upper)) return false;
   if (descriptor.upper >> 40 & 0x1f) return core.raise(vector, selector.error_code());
   return true;
@@ -69,7 +68,7 @@ bool read_long_descriptor(Core& core, Selector selector, Vector vector, Descript
 bool set_accessed(Core& core, Selector selector, Descriptor& descriptor) {
   if (descriptor.is_accessed()) return true;
   u64 address;
-  if (!locate(core, selector, 8, address)) return core.raise(GP, selector.error_code());
+  if (!find_descriptor(core, selector, 8, address)) return core.raise(GP, selector.error_code());
   descriptor.raw |= u64{1} << 40;
   return core.write_system(address + 5, static_cast<u8>(descriptor.raw >> 40));
 }

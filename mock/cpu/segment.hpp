@@ -7,6 +7,9 @@
 
 namespace mock::cpu {
 
+// Linear address of a descriptor of `size` bytes; false if it lies beyond the limit of its table. Raises nothing.
+bool find_descriptor(const Core& core, Selector selector, unsigned size, u64& address);
+
 // Fetches the descriptor from GDT or LDT. Beyond the table's limit: `vector`(selector).
 bool read_descriptor(Core& core, Selector selector, Vector vector, Descriptor& descriptor);
 

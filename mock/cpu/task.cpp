@@ -1,6 +1,7 @@
 // Hardware task switching; see task.hpp. Step numbers in SDM vol. 3 7.3.
 #include "mock/cpu/task.hpp"
 
+#include "mock/cpu/exceptions.hpp"
 #include "mock/cpu/segment.hpp"
 #include "mock/cpu/system_stack.hpp"
 
@@ -155,6 +156,14 @@ bool check_tss(Core& core, Selector selector, TaskSwitch reason, Descriptor& d) 
   return true;
 }
 
+bool push_error_code(Core& core, const u32* error_code, unsigned size) {
+  if (!error_code) return true;
+  SystemStack stack = SystemStack::current(core);
+  if (!stack.push(*error_code, size)) return false;
+  stack.commit();
+  return true;
+}
+
 }  // namespace
 
 bool switch_task(Core& core, Selector selector, TaskSwitch reason, const u32* error_code) {
@@ -184,11 +193,11 @@ bool switch_task(Core& core, Selector selector, TaskSwitch reason, const u32* er
   s.dr7 &= ~u64{0x155};  // local breakpoints and LE
   s.rip = tss.eip;
   for (unsigned i = 0; i < 8; ++i) s.gpr[i] = tss.gpr[i];
-  if (!load_segments(core, tss)) return false;
-  if (error_code) {
-    SystemStack stack = SystemStack::current(core);
-    if (!stack.push(*error_code, is_32 ? 4 : 2)) return false;
-    stack.commit();
+  // The switch has happened: a fault from here on is taken by the new task, before its first instruction.
+  if (!load_segments(core, tss) || !push_error_code(core, error_code, is_32 ? 4 : 2)) {
+    if (core.fault.is_stop) return false;
+    const Event event = core.fault.event;
+    return deliver(core, event);
   }
   if (tss.debug_trap) {
     s.event = {.kind = Event::Kind::exception, .vector = DB, .has_payload = true, .payload = u64{1} << 15};
