@@ -1,0 +1,140 @@
+// The guarded copy and the fault handlers. See user_memory.hpp.
+#include "mock/vm/user_memory.hpp"
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include <mutex>
+
+extern "C" {
+int kvmmock_copy(void* to, const void* from, std::size_t bytes);
+int kvmmock_touch_read(const void* address);
+int kvmmock_touch_write(void* address);
+extern const char kvmmock_guarded_begin[], kvmmock_guarded_end[], kvmmock_guarded_fault[];
+}
+
+// No stack use and no callee-saved register inside the block: its fault exit only has to return 1.
+asm(R"(
+    .text
+    .p2align 4
+kvmmock_guarded_begin:
+    .type kvmmock_copy, @function
+kvmmock_copy:
+    .cfi_startproc
+1:  cmpq $16, %rdx
+    jb 2f
+    movups (%rsi), %xmm0
+    movups %xmm0, (%rdi)
+    addq $16, %rsi
+    addq $16, %rdi
+    subq $16, %rdx
+    jmp 1b
+2:  testq %rdx, %rdx
+    jz 4f
+3:  movb (%rsi), %al
+    movb %al, (%rdi)
+    incq %rsi
+    incq %rdi
+    decq %rdx
+    jnz 3b
+4:  xorl %eax, %eax
+    ret
+    .cfi_endproc
+    .size kvmmock_copy, . - kvmmock_copy
+
+    .type kvmmock_touch_read, @function
+kvmmock_touch_read:
+    .cfi_startproc
+    movb (%rdi), %al
+    xorl %eax, %eax
+    ret
+    .cfi_endproc
+    .size kvmmock_touch_read, . - kvmmock_touch_read
+
+    .type kvmmock_touch_write, @function
+kvmmock_touch_write:
+    .cfi_startproc
+    lock orb $0, (%rdi)
+    xorl %eax, %eax
+    ret
+    .cfi_endproc
+    .size kvmmock_touch_write, . - kvmmock_touch_write
+kvmmock_guarded_end:
+
+    .type kvmmock_guarded_fault, @function
+kvmmock_guarded_fault:
+    .cfi_startproc
+    movl $1, %eax
+    ret
+    .cfi_endproc
+    .size kvmmock_guarded_fault, . - kvmmock_guarded_fault
+)");
+
+namespace mock::vm {
+namespace {
+
+struct sigaction g_previous_segv, g_previous_bus;
+thread_local FaultEscape* t_escape = nullptr;
+
+void run_escape() {
+  FaultEscape* escape = t_escape;
+  t_escape = nullptr;
+  escape->escape(*escape);
+  __builtin_unreachable();
+}
+
+void forward(int signal, siginfo_t* info, void* context) {
+  const struct sigaction& previous = signal == SIGSEGV ? g_previous_segv : g_previous_bus;
+  if (previous.sa_flags & SA_SIGINFO) return previous.sa_sigaction(signal, info, context);
+  if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) return previous.sa_handler(signal);
+  // Without a handler the same fault, met again after the return, ends the process as it would have without us.
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  sigaction(signal, &standard, nullptr);
+}
+
+void on_fault(int signal, siginfo_t* info, void* context) {
+  greg_t* registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  const auto rip = static_cast<u64>(registers[REG_RIP]);
+  if (rip >= reinterpret_cast<u64>(kvmmock_guarded_begin) && rip < reinterpret_cast<u64>(kvmmock_guarded_end)) {
+    registers[REG_RIP] = reinterpret_cast<greg_t>(kvmmock_guarded_fault);
+    return;
+  }
+  FaultEscape* escape = t_escape;
+  if (escape && escape->is_guest_memory(*escape, reinterpret_cast<u64>(info->si_addr))) {
+    // Return from the handler into run_escape(), below the red zone and aligned as at a function's entry.
+    registers[REG_RSP] = ((registers[REG_RSP] - 256) & ~greg_t{15}) - 8;
+    registers[REG_RIP] = reinterpret_cast<greg_t>(&run_escape);
+    return;
+  }
+  forward(signal, info, context);
+}
+
+}  // namespace
+
+void install_fault_guard() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction action {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGSEGV, &action, &g_previous_segv);
+    sigaction(SIGBUS, &action, &g_previous_bus);
+  });
+}
+
+bool copy_from_user(void* to, u64 from, std::size_t bytes) {
+  return is_user_range(from, bytes) && kvmmock_copy(to, reinterpret_cast<const void*>(from), bytes) == 0;
+}
+
+bool copy_to_user(u64 to, const void* from, std::size_t bytes) {
+  return is_user_range(to, bytes) && kvmmock_copy(reinterpret_cast<void*>(to), from, bytes) == 0;
+}
+
+bool is_readable(const void* address) { return kvmmock_touch_read(address) == 0; }
+bool is_writable(void* address) { return kvmmock_touch_write(address) == 0; }
+
+void set_fault_escape(FaultEscape* escape) { t_escape = escape; }
+
+}  // namespace mock::vm

@@ -1,0 +1,53 @@
+// Access to the caller's memory. Pointers inside ioctl arguments and host pages behind memory slots belong to the caller and
+// may be bad at any moment: a good one costs a few nanoseconds, a bad one gives false, never a crash.
+//
+// How: the few instructions that touch such memory lie in one assembly block; a SIGSEGV/SIGBUS handler recognises a fault
+// inside it by its instruction pointer and lets the block return "failed". Every other fault goes to the handler that was
+// installed before.
+#pragma once
+
+#include <cstddef>
+
+#include "kvmapi/types.hpp"
+
+namespace mock::vm {
+
+using namespace kvmapi;  // u8 ... s64, Result, err
+
+// Installs the fault handlers once per process. Called by System's constructor.
+void install_fault_guard();
+
+// True if [address, address + bytes) can be user memory at all (the kernel's access_ok).
+constexpr bool is_user_range(u64 address, u64 bytes) {
+  constexpr u64 kUserLimit = 0x7ffffffff000;
+  return bytes <= kUserLimit && address <= kUserLimit - bytes;
+}
+
+[[nodiscard]] bool copy_from_user(void* to, u64 from, std::size_t bytes);
+[[nodiscard]] bool copy_to_user(u64 to, const void* from, std::size_t bytes);
+
+template <class T>
+[[nodiscard]] bool get_user(T& value, u64 from) {
+  return copy_from_user(&value, from, sizeof value);
+}
+template <class T>
+[[nodiscard]] bool put_user(u64 to, const T& value) {
+  return copy_to_user(to, &value, sizeof value);
+}
+
+// Whether the byte can be read (written) now; populates the page as an access of the caller would. Never changes memory.
+[[nodiscard]] bool is_readable(const void* address);
+[[nodiscard]] bool is_writable(void* address);
+
+// A place to go on when code outside the assembly block faults on guest memory: the interpreter touches host pages directly,
+// and the caller may unmap one while a vcpu runs. Thread local; set around a guest run.
+struct FaultEscape {
+  // Decides whether the fault at `address` is guest memory's (async-signal-safe).
+  bool (*is_guest_memory)(const FaultEscape&, u64 address);
+  void* owner;
+  // Called on the thread's normal stack instead of returning to the faulting instruction. Must not return.
+  void (*escape)(FaultEscape&);
+};
+void set_fault_escape(FaultEscape* escape);
+
+}  // namespace mock::vm
