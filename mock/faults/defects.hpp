@@ -1,5 +1,5 @@
-// Deliberate breakages of the mock, one at a time, so that the suite can be shown to notice them. Off in every use but that
-// test: only MockOptions::defect turns one on, and hot paths never look.
+// Deliberate breakages of the mock, one at a time, so that the suite can be shown to notice them. Off in every use but
+// that test: only MockOptions::defect turns one on, and hot paths never look.
 #pragma once
 
 #include <optional>

@@ -1,5 +1,5 @@
-// One line for each thing that is not modelled, on request: MockOptions::log or the environment variable KVMMOCK_LOG, which
-// is "stderr" or the name of a file to append to. Silent otherwise.
+// One line for each thing that is not modelled, on request: MockOptions::log or the environment variable KVMMOCK_LOG,
+// which is "stderr" or the name of a file to append to. Silent otherwise.
 #pragma once
 
 #include <mutex>

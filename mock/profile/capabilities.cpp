@@ -24,10 +24,10 @@ constexpr Row kRows[] = {
 
 // Answered as by a kernel built without the feature; the ioctls behind them are MISSING rows.
 constexpr Cap kNotModelled[] = {
-    Cap::XenHvm,         Cap::Hyperv,           Cap::HypervVapic,   Cap::HypervSpin,      Cap::HypervTime,
-    Cap::HypervSynic,    Cap::HypervSynic2,     Cap::HypervVpIndex, Cap::HypervEventfd,   Cap::HypervTlbflush,
-    Cap::HypervSendIpi,  Cap::HypervCpuid,      Cap::SysHypervCpuid, Cap::HypervEnforceCpuid, Cap::SgxAttribute,
-    Cap::GuestMemfd,     Cap::GuestMemfdFlags,
+    Cap::XenHvm,        Cap::Hyperv,          Cap::HypervVapic,    Cap::HypervSpin,         Cap::HypervTime,
+    Cap::HypervSynic,   Cap::HypervSynic2,    Cap::HypervVpIndex,  Cap::HypervEventfd,      Cap::HypervTlbflush,
+    Cap::HypervSendIpi, Cap::HypervCpuid,     Cap::SysHypervCpuid, Cap::HypervEnforceCpuid, Cap::SgxAttribute,
+    Cap::GuestMemfd,    Cap::GuestMemfdFlags,
 };
 
 int column(KernelVersion kernel) {

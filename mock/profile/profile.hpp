@@ -1,5 +1,5 @@
-// A profile: which kernel the mock answers as. Values are recorded from real kernels (kvm_amd of Debian kernels), not invented;
-// behaviour that differs between kernels asks since(major, minor).
+// A profile: which kernel the mock answers as. Values are recorded from real kernels (kvm_amd of Debian kernels), not
+// invented; behaviour that differs between kernels asks since(major, minor).
 #pragma once
 
 #include <compare>
@@ -28,8 +28,8 @@ struct Profile {
   std::string name;  // "6.12"
   KernelVersion kernel;
   std::vector<kvm_cpuid_entry2> supported_cpuid, emulated_cpuid;
-  std::vector<u32> msrs_to_save;           // KVM_GET_MSR_INDEX_LIST
-  std::vector<FeatureMsr> feature_msrs;    // KVM_GET_MSR_FEATURE_INDEX_LIST and the values behind it
+  std::vector<u32> msrs_to_save;         // KVM_GET_MSR_INDEX_LIST
+  std::vector<FeatureMsr> feature_msrs;  // KVM_GET_MSR_FEATURE_INDEX_LIST and the values behind it
   u64 tsc_khz = 0;
 
   bool since(int major, int minor) const { return kernel >= KernelVersion{major, minor}; }

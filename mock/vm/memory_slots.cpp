@@ -89,8 +89,13 @@ Result<MemorySlots::Change> MemorySlots::set(const RegionRequest& request, const
   const bool log = request.flags & kMemLogDirtyPages;
   if (!old) {
     if (table.overlaps(base_page, pages, id) && !rules.accept_overlap) return err(EEXIST);
-    Slot* slot = table.insert({.id = id, .address_space = address_space, .base_page = base_page, .pages = pages,
-                               .flags = request.flags, .host_address = request.host_address, .dirty = nullptr});
+    Slot* slot = table.insert({.id = id,
+                               .address_space = address_space,
+                               .base_page = base_page,
+                               .pages = pages,
+                               .flags = request.flags,
+                               .host_address = request.host_address,
+                               .dirty = nullptr});
     if (log) make_bitmap(*slot, rules.zero_new_dirty_bits);
     total_pages_ += pages;
     // An MMIO page of before may be RAM now; the CPU never caches "no memory here", but code may span the border.

@@ -1,8 +1,8 @@
-// Memory slots: which host pages lie behind which guest-physical pages. KVM_SET_USER_MEMORY_REGION(2), api.rst 4.35 and 4.140;
-// dirty bitmaps, api.rst 4.8 and 4.117.
+// Memory slots: which host pages lie behind which guest-physical pages. KVM_SET_USER_MEMORY_REGION(2), api.rst 4.35
+// and 4.140; dirty bitmaps, api.rst 4.8 and 4.117.
 //
-// Look-up is a binary search in a vector sorted by address, behind a one-entry cache that the caller keeps, so that it does not
-// grow with 32,764 slots. Guest memory itself is the caller's; nothing here reads it.
+// Look-up is a binary search in a vector sorted by address, behind a one-entry cache that the caller keeps, so that it
+// does not grow with 32,764 slots. Guest memory itself is the caller's; nothing here reads it.
 #pragma once
 
 #include <atomic>
@@ -14,14 +14,12 @@
 #include "kvmapi/address.hpp"
 #include "kvmapi/result.hpp"
 #include "kvmapi/types.hpp"
+#include "kvmapi/uapi/constants.hpp"
 
 namespace mock::vm {
 
 using namespace kvmapi;
 
-inline constexpr u32 kMemLogDirtyPages = 1u << 0;
-inline constexpr u32 kMemReadonly = 1u << 1;
-inline constexpr u32 kMemGuestMemfd = 1u << 2;
 inline constexpr u32 kAddressSpaces = 2;
 
 struct Slot {
@@ -76,7 +74,7 @@ struct RegionRequest {
 
 struct SlotRules {
   u32 max_slots = 0;
-  bool zero_new_dirty_bits = true;  // false: KVM_DIRTY_LOG_INITIALLY_SET
+  bool zero_new_dirty_bits = true;                            // false: KVM_DIRTY_LOG_INITIALLY_SET
   bool accept_overlap = false, accept_absent_delete = false;  // defects
 };
 

@@ -1,9 +1,9 @@
-// Access to the caller's memory. Pointers inside ioctl arguments and host pages behind memory slots belong to the caller and
-// may be bad at any moment: a good one costs a few nanoseconds, a bad one gives false, never a crash.
+// Access to the caller's memory. Pointers inside ioctl arguments and host pages behind memory slots belong to the
+// caller and may be bad at any moment: a good one costs a few nanoseconds, a bad one gives false, never a crash.
 //
-// How: the few instructions that touch such memory lie in one assembly block; a SIGSEGV/SIGBUS handler recognises a fault
-// inside it by its instruction pointer and lets the block return "failed". Every other fault goes to the handler that was
-// installed before.
+// How: the few instructions that touch such memory lie in one assembly block; a SIGSEGV/SIGBUS handler recognises a
+// fault inside it by its instruction pointer and lets the block return "failed". Every other fault goes to the handler
+// that was installed before.
 #pragma once
 
 #include <cstddef>
@@ -35,12 +35,13 @@ template <class T>
   return copy_to_user(to, &value, sizeof value);
 }
 
-// Whether the byte can be read (written) now; populates the page as an access of the caller would. Never changes memory.
+// Whether the byte can be read (written) now; populates the page as an access of the caller would. Never changes
+// memory.
 [[nodiscard]] bool is_readable(const void* address);
 [[nodiscard]] bool is_writable(void* address);
 
-// A place to go on when code outside the assembly block faults on guest memory: the interpreter touches host pages directly,
-// and the caller may unmap one while a vcpu runs. Thread local; set around a guest run.
+// A place to go on when code outside the assembly block faults on guest memory: the interpreter touches host pages
+// directly, and the caller may unmap one while a vcpu runs. Thread local; set around a guest run.
 struct FaultEscape {
   // Decides whether the fault at `address` is guest memory's (async-signal-safe).
   bool (*is_guest_memory)(const FaultEscape&, u64 address);

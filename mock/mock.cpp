@@ -1,0 +1,145 @@
+// mock::Mock: descriptors in front of the objects of mock/vm.
+#include "mock/mock.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <mutex>
+#include <set>
+
+#include "mock/vm/fd_table.hpp"
+#include "mock/vm/system.hpp"
+#include "mock/vm/vcpu.hpp"
+#include "mock/vm/vm.hpp"
+
+namespace mock {
+namespace {
+
+using namespace kvmapi;
+using vm::FdTable;
+
+class Mock;
+
+// Every mock of the process, for the child of a fork.
+struct Registry {
+  std::mutex mutex;
+  std::set<Mock*> mocks;
+};
+Registry& registry() {
+  static Registry* instance = new Registry;
+  return *instance;
+}
+
+class Mock final : public Backend, private vm::Descriptors {
+ public:
+  Mock(const Profile& profile, const MockOptions& options)
+      : diagnostics_(options.log),
+        device_(options.device),
+        context_{.profile = &profile,
+                 .defect = options.defect,
+                 .signals = options.signals,
+                 .diagnostics = &diagnostics_,
+                 .descriptors = this},
+        system_(std::make_shared<vm::System>(context_)) {
+    std::lock_guard lock(registry().mutex);
+    registry().mocks.insert(this);
+  }
+  ~Mock() override {
+    std::lock_guard lock(registry().mutex);
+    registry().mocks.erase(this);
+  }
+
+  Result<int> open(const char* path, int flags) override {
+    if (!path || device_ != path) return err(ENOENT);
+    const int fd = ::memfd_create("kvm", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+    if (fd < 0) return err(errno);
+    table_.add(fd, FdKind::System, system_, system_.get());
+    return fd;
+  }
+
+  Result<int> ioctl(int fd, u32 request, u64 argument) override {
+    const FdTable::Pin pin = table_.pin(fd);
+    if (!pin) return err(::fcntl(fd, F_GETFD) < 0 ? EBADF : ENOTTY);
+    switch (pin->kind) {
+      case FdKind::Vcpu:
+        return request == number(Ioctl::Run) ? pin->vcpu().run(argument) : pin->vcpu().ioctl(request, argument);
+      case FdKind::Vm:
+        return pin->vm().ioctl(request, argument);
+      case FdKind::System:
+        return pin->system().ioctl(request, argument);
+      default:
+        return err(ENOTTY);
+    }
+  }
+
+  Result<void*> mmap(void* address, std::size_t length_bytes, int prot, int flags, int fd,
+                     off_t offset_bytes) override {
+    const FdTable::Pin pin = table_.pin(fd);
+    if (pin && pin->kind != FdKind::Vcpu) return err(ENODEV);
+    if (!pin && ::fcntl(fd, F_GETFD) < 0) return err(EBADF);
+    void* mapping = ::mmap(address, length_bytes, prot, flags, fd, offset_bytes);
+    if (mapping == MAP_FAILED) return err(errno);
+    return mapping;
+  }
+
+  Result<void> munmap(void* address, std::size_t length_bytes) override {
+    if (::munmap(address, length_bytes) != 0) return err(errno);
+    return {};
+  }
+
+  Result<void> close(int fd) override { return table_.close(fd); }
+
+  std::string name() const override { return fmt::format("mock ({})", context_.profile->name); }
+
+  void after_fork() { table_.after_fork(); }
+
+ private:
+  Result<int> add(std::shared_ptr<vm::Vm> machine) override {
+    const int fd = ::memfd_create("kvm-vm", MFD_CLOEXEC);
+    if (fd < 0) return err(errno);
+    vm::Vm* target = machine.get();
+    table_.add(fd, FdKind::Vm, std::move(machine), target);
+    return fd;
+  }
+  Result<int> add(std::shared_ptr<vm::Vm> machine, vm::Vcpu& vcpu, int descriptor) override {
+    table_.add(descriptor, FdKind::Vcpu, std::move(machine), &vcpu);
+    return descriptor;
+  }
+  Result<int> add(std::shared_ptr<vm::Vm>, std::shared_ptr<vm::Device>) override { return err(ENODEV); }
+
+  Diagnostics diagnostics_;
+  std::string device_;
+  vm::Context context_;
+  std::shared_ptr<vm::System> system_;
+  FdTable table_;
+};
+
+// Objects made before a fork belong to the parent's address space; the child must not find locks taken.
+void install_fork_handlers() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
+                   [] {
+                     vm::g_process_generation.fetch_add(1);
+                     for (Mock* mock : registry().mocks) mock->after_fork();
+                     registry().mutex.unlock();
+                   });
+  });
+}
+
+}  // namespace
+
+MockResult make_mock(const MockOptions& options) {
+  const Profile* profile = find_profile(options.profile);
+  if (!profile)
+    return {.backend = nullptr,
+            .error = fmt::format("no profile \"{}\"; there are {}", options.profile, fmt::join(profile_names(), ", "))};
+  install_fork_handlers();
+  return {.backend = std::make_unique<Mock>(*profile, options), .error = {}};
+}
+
+}  // namespace mock

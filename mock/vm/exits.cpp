@@ -1,0 +1,241 @@
+// What a stop of the CPU becomes in struct kvm_run: exit reason, payload, and what the next KVM_RUN must complete.
+// api.rst section 5.
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "kvmapi/exit.hpp"
+#include "mock/vm/vcpu.hpp"
+
+namespace mock::vm {
+
+using namespace cpu;
+
+namespace {
+
+constexpr u32 exit_number(Exit exit) { return static_cast<u32>(exit); }
+constexpr u16 kQuirkPort7e = 0x7e;
+
+}  // namespace
+
+Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
+  const StopInfo& info = cpu_.stop_info();
+  kvm_run& run = *run_;
+  switch (stop) {
+    case Stop::budget:
+    case Stop::attention:
+      return Next::run;
+    case Stop::hlt:
+      if (has_lapic_) {
+        mp_state_ = kMpStateHalted;
+        return Next::run;
+      }
+      if (vm_.has_defect(Defect::hlt_rip_not_advanced)) {
+        --state().rip;
+        state_changed_ = true;
+      }
+      run.exit_reason = exit_number(Exit::Hlt);
+      return Next::exit;
+    case Stop::io:
+      exit_io(info);
+      return Next::exit;
+    case Stop::mmio_read:
+    case Stop::mmio_write:
+      exit_mmio(info, stop == Stop::mmio_write);
+      return Next::exit;
+    case Stop::msr_read:
+    case Stop::msr_write:
+      exit_msr(info, stop == Stop::msr_write);
+      return Next::exit;
+    case Stop::hypercall:
+      return exit_hypercall();
+    case Stop::set_tpr:
+      run.exit_reason = exit_number(Exit::SetTpr);
+      return Next::exit;
+    case Stop::debug:
+      exit_debug(info);
+      return Next::exit;
+    case Stop::shutdown:
+      // QUIRK(AMD, all, shutdown_interception): the vcpu is INITed before the exit.
+      if (vm_.has_defect(Defect::shutdown_is_hlt)) {
+        run.exit_reason = exit_number(Exit::Hlt);
+        return Next::exit;
+      }
+      init_registers();
+      run.exit_reason = exit_number(Exit::Shutdown);
+      return Next::exit;
+    case Stop::unmodelled:
+      exit_internal_error(info);
+      return Next::exit;
+    case Stop::host_fault:
+      return err(EFAULT);
+    case Stop::interrupt_window:
+      return Next::run;
+  }
+  return err(EIO);
+}
+
+void Vcpu::init_registers() {
+  cpu_.init();
+  const kvm_cpuid_entry2* leaf1 = find_cpuid(1, 0);
+  state().gpr[RDX] = leaf1 ? leaf1->eax : 0x600;
+  events_ = {};
+  state_changed_ = translations_changed_ = true;
+}
+
+void Vcpu::exit_io(const StopInfo& info) {
+  kvm_run& run = *run_;
+  run.exit_reason = exit_number(Exit::Io);
+  const u8 size = vm_.has_defect(Defect::io_size_is_wrong) && info.size == 2 ? 4 : info.size;
+  run.exit.set(kvm_exit_io{.direction = info.is_in ? kExitIoIn : kExitIoOut,
+                           .size = size,
+                           .port = info.port,
+                           .count = info.count,
+                           .data_offset = u64{kPioPageOffset} * 4096});
+  u8* data = pages_.address() + 4096;
+  completion_ = Completion::io;
+  if (info.is_in) {
+    std::memset(data, 0, std::size_t{info.size} * info.count);
+    return;
+  }
+  std::memcpy(data, &info.data, info.size);
+  // QUIRK(kvm, all, KVM_X86_QUIRK_OUT_7E_INC_RIP): the instruction is skipped before the exit.
+  if (info.port == kQuirkPort7e && vm_.has_quirk(kX86QuirkOut7eIncRip)) {
+    completion_ = Completion::none;
+    (void)cpu_.complete(data);
+    save_events();
+  }
+  if (vm_.has_defect(Defect::out_without_rip_advance)) drop_completion();
+}
+
+void Vcpu::exit_mmio(const StopInfo& info, bool is_write) {
+  kvm_run& run = *run_;
+  run.exit_reason = exit_number(Exit::Mmio);
+  // Bytes beyond `len` stay what they were.
+  auto mmio = run.exit.as<kvm_exit_mmio>();
+  mmio.phys_addr = info.gpa.value;
+  mmio.len = info.length;
+  mmio.is_write = is_write && !vm_.has_defect(Defect::mmio_write_flag_missing);
+  if (is_write) std::memcpy(mmio.data.data(), info.bytes.data(), info.length);
+  run.exit.set(mmio);
+  completion_ = Completion::mmio;
+}
+
+u32 Vcpu::msr_exit_reason_for(u32 index) const {
+  const u64 mask = vm_.config().user_space_msr_mask.load(std::memory_order_relaxed);
+  const u32 reason = is_known_msr(index) ? kMsrExitReasonInval : kMsrExitReasonUnknown;
+  return mask & reason ? reason : 0;
+}
+
+void Vcpu::exit_msr(const StopInfo& info, bool is_write) {
+  kvm_run& run = *run_;
+  run.exit_reason = exit_number(is_write ? Exit::X86Wrmsr : Exit::X86Rdmsr);
+  auto payload = run.exit.as<kvm_exit_msr>();
+  payload.error = 0;
+  payload.pad = {};
+  payload.reason = msr_exit_reason_for(info.msr);
+  payload.index = info.msr;
+  if (is_write) payload.data = info.msr_value;
+  run.exit.set(payload);
+  completion_ = is_write ? Completion::msr_write : Completion::msr_read;
+}
+
+// kvm_emulate_hypercall(): answered here (-KVM_ENOSYS), except the ones that user space asked for.
+Result<Vcpu::Next> Vcpu::exit_hypercall() {
+  constexpr u64 kMapGpaRange = 12, kEnosys = 1000, kEperm = 1;
+  const State& s = state();
+  const bool is_64bit = cpu_.core().is_64bit();
+  const u64 mask = is_64bit ? ~u64{0} : 0xffffffff;
+  const u64 nr = s.gpr[RAX] & mask, gpa = s.gpr[RBX] & mask, pages = s.gpr[RCX] & mask, attributes = s.gpr[RDX] & mask;
+  u64 answer = static_cast<u64>(-static_cast<s64>(kEnosys));
+  if (s.cpl != 0) {
+    answer = static_cast<u64>(-static_cast<s64>(kEperm));
+  } else if (nr == kMapGpaRange && (vm_.config().hypercall_exits & (u64{1} << kMapGpaRange)) && pages &&
+             !(gpa & 0xfff)) {
+    kvm_run& run = *run_;
+    run.exit_reason = exit_number(Exit::Hypercall);
+    run.exit.set(kvm_exit_hypercall{.nr = nr, .args = {gpa, pages, attributes, 0, 0, 0}, .ret = 0, .flags = is_64bit});
+    completion_ = Completion::hypercall;
+    return Next::exit;
+  }
+  const Stop stop = cpu_.complete_hypercall(answer & mask);
+  save_events();
+  return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+}
+
+// handle_emulation_failure(): the report, and a #UD for a user that goes on.
+void Vcpu::exit_internal_error(const StopInfo& info) {
+  kvm_run& run = *run_;
+  run.exit_reason = exit_number(Exit::InternalError);
+  if (!vm_.profile().since(6, 1)) {
+    auto internal = run.exit.as<kvm_exit_internal>();
+    internal.suberror = kInternalErrorEmulation;
+    internal.ndata = 0;
+    run.exit.set(internal);
+  } else {
+    // flags, then (with bytes) their number and the bytes padded with NOPs, then five words about the hardware exit.
+    kvm_exit_internal raw{};
+    const u32 start = info.instruction_length ? 3 : 1;
+    raw.suberror = kInternalErrorEmulation;
+    raw.ndata = start + 5;
+    run.exit.set(raw);
+    if (info.instruction_length) {
+      kvm_exit_emulation_failure failure{.suberror = raw.suberror,
+                                         .ndata = raw.ndata,
+                                         .flags = kInternalErrorEmulationFlagInstructionBytes,
+                                         .insn_size = info.instruction_length,
+                                         .insn_bytes = {}};
+      failure.insn_bytes.fill(0x90);
+      std::memcpy(failure.insn_bytes.data(), info.instruction.data(), info.instruction_length);
+      run.exit.set(failure);
+    }
+  }
+  if (!vm_.config().exit_on_emulation_failure) queue_exception(UD);
+  if (Diagnostics* diagnostics = vm_.context().diagnostics; diagnostics && diagnostics->enabled())
+    note_instruction(*diagnostics, info);
+}
+
+void Vcpu::exit_debug(const StopInfo& info) {
+  kvm_run& run = *run_;
+  run.exit_reason = exit_number(Exit::Debug);
+  const State& s = state();
+  run.exit.set(kvm_exit_debug{.arch = {.exception = info.vector,
+                                       .pad = 0,
+                                       .pc = s.seg[CS].base + s.rip,
+                                       .dr6 = info.dr6,
+                                       .dr7 = info.vector == DB ? s.dr7 : 0}});
+}
+
+// Defect out_without_rip_advance: the CPU forgets that the instruction was done, and meets it again.
+void Vcpu::drop_completion() {
+  completion_ = Completion::none;
+  const u64 rip = state().rip;
+  state().rip = ~rip;  // a changed RIP makes the CPU drop what it waits for
+  static constexpr std::array<u8, 8> kNothing{};
+  (void)cpu_.complete(kNothing.data());
+  state().rip = rip;
+  state_changed_ = true;
+}
+
+void Vcpu::note_instruction(Diagnostics& diagnostics, const StopInfo& info) {
+  std::string bytes;
+  for (unsigned i = 0; i < info.instruction_length; ++i) bytes += fmt::format(" {:02x}", info.instruction[i]);
+  diagnostics.note(bytes.empty()
+                       ? fmt::format("vcpu {}: no code to fetch at rip {:#x}", id_, state().rip)
+                       : fmt::format("vcpu {}: instruction not modelled at rip {:#x}:{}", id_, state().rip, bytes));
+}
+
+// The one state that KVM_SET_SREGS lets through and VMRUN refuses: a 64-bit code segment with D set.
+bool Vcpu::is_refused_by_hardware() const {
+  const State& s = state();
+  return (s.efer & EFER_LMA) && s.seg[CS].l() && s.seg[CS].db();
+}
+
+Result<int> Vcpu::exit_fail_entry() {
+  run_->exit_reason = exit_number(Exit::FailEntry);
+  run_->exit.set(kvm_exit_fail_entry{.hardware_entry_failure_reason = 0xffffffff, .cpu = 0});
+  return 0;
+}
+
+}  // namespace mock::vm

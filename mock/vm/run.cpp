@@ -1,0 +1,285 @@
+// KVM_RUN. api.rst 4.10, section 5. The order of the steps is kvm_arch_vcpu_ioctl_run()'s: sync registers are checked
+// and loaded, CR8 is loaded, the pending exit is completed, immediate_exit is looked at, then the guest runs.
+#include <cerrno>
+
+#include "kvmapi/exit.hpp"
+#include "mock/vm/vcpu.hpp"
+
+namespace mock::vm {
+
+using namespace cpu;
+
+namespace {
+
+// Guest instructions between two looks for signals: a few tens of microseconds.
+constexpr u64 kSliceInstructions = 20000;
+
+constexpr u32 exit_number(Exit exit) { return static_cast<u32>(exit); }
+
+}  // namespace
+
+Result<int> Vcpu::run_ioctl(u64 argument) {
+  if (argument && !vm_.has_defect(Defect::run_ignores_argument)) return err(EINVAL);
+  SignalScope signals(vm_.context().signals, signal_mask_, state().attention);
+  Result<int> result = run_guest(signals);
+  if (run_->kvm_valid_regs && !vm_.has_defect(Defect::valid_regs_not_stored)) store_sync_regs();
+  save_run_state();
+  return result;
+}
+
+Result<int> Vcpu::run_guest(SignalScope& signals) {
+  kvm_run& run = *run_;
+  run.flags = 0;
+  const bool immediate_exit = run.immediate_exit;
+  if (mp_state_ == kMpStateUninitialized) [[unlikely]]
+    return run_uninitialized(signals, immediate_exit);
+
+  const u64 known = kSyncX86ValidFields;
+  if (((run.kvm_valid_regs | run.kvm_dirty_regs) & ~known) && !vm_.has_defect(Defect::bad_sync_bits_accepted))
+    return err(EINVAL);
+  if (run.kvm_dirty_regs)
+    if (Result<int> loaded = load_sync_regs(); !loaded) return loaded;
+  if (!has_lapic_) {
+    if (run.cr8 > 15) return err(EINVAL);
+    cr8_ = static_cast<u8>(run.cr8);
+  }
+  if (immediate_exit && vm_.has_defect(Defect::immediate_exit_skips_completion)) return err(EINTR);
+  if (state_changed_) {
+    cpu_.state_changed(translations_changed_);
+    state_changed_ = translations_changed_ = false;
+  }
+  if (completion_ != Completion::none) {
+    Result<Next> completed = complete_pending();
+    if (!completed) return err(completed.error());
+    if (*completed == Next::exit) return 0;
+  }
+  if (immediate_exit && !vm_.has_defect(Defect::immediate_exit_runs_guest)) {
+    if (vm_.has_defect(Defect::immediate_exit_writes_exit_reason)) run.exit_reason = exit_number(Exit::Intr);
+    return err(EINTR);
+  }
+  has_run_ = true;
+  return run_loop(signals);
+}
+
+Result<int> Vcpu::run_loop(SignalScope& signals) {
+  kvm_run& run = *run_;
+  if (vm_.profile().since(6, 12)) run.exit_reason = exit_number(Exit::Unknown);
+  in_guest_.store(true);
+  struct Leave {
+    std::atomic<bool>& flag;
+    ~Leave() { flag.store(false, std::memory_order_release); }
+  } leave{in_guest_};
+  state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
+  if (flush_wish_.load()) handle_flush();
+
+  bool look_for_signals = signals.must_check_first();
+  for (;;) {
+    if (look_for_signals && signals.is_interrupted()) {
+      if (!vm_.has_defect(Defect::signal_exit_reason_stale)) run.exit_reason = exit_number(Exit::Intr);
+      return err(EINTR);
+    }
+    look_for_signals = true;
+    if (events_.triple_fault) {
+      events_.triple_fault = false;
+      run.exit_reason = exit_number(Exit::Shutdown);
+      return 0;
+    }
+    if (mp_state_ == kMpStateHalted) {
+      if (Result<int> slept = halt(signals); !slept) return slept;
+      continue;
+    }
+    if (run.request_interrupt_window && is_ready_for_interrupt() && vm_.irqchip_mode() != IrqchipMode::kernel) {
+      run.exit_reason = exit_number(Exit::IrqWindowOpen);
+      return 0;
+    }
+    if (is_refused_by_hardware()) return exit_fail_entry();
+    load_events();
+    const Stop stop = cpu_.run(kSliceInstructions);
+    save_events();
+    if (stop == Stop::attention) {
+      state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
+      if (flush_wish_.load()) handle_flush();
+      continue;
+    }
+    if (stop == Stop::budget) continue;
+    Result<Next> next = handle_stop(stop);
+    if (!next) return err(next.error());
+    if (*next == Next::exit) return 0;
+    look_for_signals = false;
+  }
+}
+
+// sync_regs(): each bit is cleared when its part has been taken; a refused part ends the run.
+Result<int> Vcpu::load_sync_regs() {
+  kvm_run& run = *run_;
+  const kvm_sync_regs sync = run.s.as<kvm_sync_regs>();
+  const bool keep = vm_.has_defect(Defect::dirty_regs_not_cleared);
+  const auto taken = [&](u64 bit) {
+    if (!keep) run.kvm_dirty_regs &= ~bit;
+  };
+  if (run.kvm_dirty_regs & kSyncX86Regs) {
+    (void)set_regs(sync.regs);
+    taken(kSyncX86Regs);
+  }
+  if (run.kvm_dirty_regs & kSyncX86Sregs) {
+    if (!set_sregs(sync.sregs)) return err(EINVAL);
+    taken(kSyncX86Sregs);
+  }
+  if (run.kvm_dirty_regs & kSyncX86Events) {
+    if (!set_vcpu_events(sync.events)) return err(EINVAL);
+    taken(kSyncX86Events);
+  }
+  return 0;
+}
+
+void Vcpu::store_sync_regs() {
+  kvm_run& run = *run_;
+  kvm_sync_regs sync = run.s.as<kvm_sync_regs>();
+  if (run.kvm_valid_regs & kSyncX86Regs) sync.regs = *get_regs();
+  if (run.kvm_valid_regs & kSyncX86Sregs) sync.sregs = *get_sregs();
+  if (run.kvm_valid_regs & kSyncX86Events) sync.events = *get_vcpu_events();
+  run.s.set(sync);
+}
+
+Result<Vcpu::Next> Vcpu::complete_pending() {
+  const Completion pending = std::exchange(completion_, Completion::none);
+  kvm_run& run = *run_;
+  Stop stop = Stop::budget;
+  switch (pending) {
+    case Completion::none:
+      return Next::run;
+    case Completion::io: {
+      if (vm_.has_defect(Defect::in_data_ignored) && cpu_.stop_info().is_in) {
+        static constexpr std::array<u8, 4096> kNothing{};
+        stop = cpu_.complete(kNothing.data());
+        break;
+      }
+      stop = cpu_.complete(pages_.address() + 4096);
+      break;
+    }
+    case Completion::mmio: {
+      std::array<u8, 8> data = run.exit.as<kvm_exit_mmio>().data;
+      if (vm_.has_defect(Defect::mmio_read_data_ignored)) data = {};
+      stop = cpu_.complete(data.data());
+      break;
+    }
+    case Completion::msr_read:
+    case Completion::msr_write: {
+      const auto answer = run.exit.as<kvm_exit_msr>();
+      stop = cpu_.complete_msr(answer.error != 0, answer.data);
+      break;
+    }
+    case Completion::hypercall:
+      stop = cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
+      break;
+  }
+  save_events();
+  return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+}
+
+// Injected events first, then pending ones: kvm_check_and_inject_events().
+void Vcpu::load_events() {
+  State& s = state();
+  const auto& exception = events_.exception;
+  if (events_.nmi_pending && !s.nmi_blocked) s.nmi_pending = true;
+  if (s.nmi_pending) s.attention.fetch_or(kAttentionNmi);
+  if (exception.pending || exception.injected) {
+    s.event = {.kind = Event::Kind::exception,
+               .vector = exception.vector,
+               .has_error_code = exception.has_error_code,
+               .error_code = exception.error_code,
+               .has_payload = exception.pending && exception.has_payload,
+               .payload = exception.payload,
+               .instruction_length = 0};
+    // In real mode no vector pushes an error code.
+    if (!(s.cr0 & CR0_PE)) s.event.has_error_code = false;
+    s.attention.fetch_or(kAttentionInternal);
+  } else if (events_.nmi_injected) {
+    s.event = {.kind = Event::Kind::nmi, .vector = NMI};
+    s.attention.fetch_or(kAttentionInternal);
+  } else if (events_.interrupt.injected) {
+    s.event = {.kind = events_.interrupt.soft ? Event::Kind::soft_interrupt : Event::Kind::interrupt,
+               .vector = events_.interrupt.vector};
+    s.attention.fetch_or(kAttentionInternal);
+  }
+  if (pending_external_vector_ >= 0) s.attention.fetch_or(kAttentionInterrupt);
+  if (run_->request_interrupt_window) s.attention.fetch_or(kAttentionWindow);
+}
+
+// What the CPU did not get to deliver stays ours to report.
+void Vcpu::save_events() {
+  State& s = state();
+  events_.exception.pending = events_.exception.injected = false;
+  events_.interrupt.injected = false;
+  events_.nmi_injected = false;
+  if (events_.nmi_pending && !s.nmi_pending) --events_.nmi_pending;
+  switch (s.event.kind) {
+    case Event::Kind::none:
+      break;
+    case Event::Kind::exception:
+      events_.exception = {.pending = s.event.has_payload,
+                           .injected = !s.event.has_payload,
+                           .vector = s.event.vector,
+                           .has_error_code = s.event.has_error_code,
+                           .error_code = s.event.error_code,
+                           .has_payload = s.event.has_payload,
+                           .payload = s.event.payload};
+      break;
+    case Event::Kind::nmi:
+      events_.nmi_injected = true;
+      break;
+    case Event::Kind::interrupt:
+    case Event::Kind::soft_interrupt:
+      events_.interrupt = {
+          .injected = true, .soft = s.event.kind == Event::Kind::soft_interrupt, .vector = s.event.vector};
+      break;
+  }
+  s.event = {};
+}
+
+// kvm_vcpu_ready_for_interrupt_injection(): the CPU would take an interrupt and none is on its way.
+bool Vcpu::is_ready_for_interrupt() const {
+  const State& s = state();
+  if (!(cpu_.rflags() & IF) || s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss) return false;
+  if (events_.interrupt.injected || events_.exception.pending || events_.exception.injected || events_.nmi_injected)
+    return false;
+  return pending_external_vector_ < 0;
+}
+
+// post_kvm_run_save().
+void Vcpu::save_run_state() {
+  kvm_run& run = *run_;
+  run.if_flag = (cpu_.rflags() & IF) != 0;
+  run.cr8 = cr8_;
+  run.apic_base = apic_base_;
+  run.ready_for_interrupt_injection = vm_.irqchip_mode() == IrqchipMode::kernel || is_ready_for_interrupt();
+  if (state().in_smm) run.flags |= kRunX86Smm;
+}
+
+bool Vcpu::has_wakeup_event() const {
+  return events_.nmi_pending || events_.smi_pending || events_.exception.pending || flush_wish_.load() ||
+         (pending_external_vector_ >= 0 && (cpu_.rflags() & IF));
+}
+
+// HLT with an in-kernel LAPIC: sleeps until an event or a signal.
+Result<int> Vcpu::halt(SignalScope& signals) {
+  wake_up_.prepare();
+  in_guest_.store(false);
+  if (!has_wakeup_event()) signals.sleep(wake_up_, -1);
+  in_guest_.store(true);
+  if (flush_wish_.load()) handle_flush();
+  if (has_wakeup_event()) mp_state_ = kMpStateRunnable;
+  return 0;
+}
+
+// An application processor before its INIT: sleeps; EAGAIN once something happened, EINTR for a signal.
+Result<int> Vcpu::run_uninitialized(SignalScope& signals, bool immediate_exit) {
+  if (immediate_exit) return err(EINTR);
+  wake_up_.prepare();
+  while (mp_state_ == kMpStateUninitialized && !signals.is_interrupted()) signals.sleep(wake_up_, -1);
+  if (!signals.is_interrupted()) return err(EAGAIN);
+  run_->exit_reason = exit_number(Exit::Intr);
+  return err(EINTR);
+}
+
+}  // namespace mock::vm

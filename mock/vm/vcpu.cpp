@@ -1,0 +1,160 @@
+// Life cycle of a vcpu and the ioctls that fit nowhere else.
+#include "mock/vm/vcpu.hpp"
+
+#include <sched.h>
+
+#include <cerrno>
+
+#include "mock/vm/system.hpp"
+
+namespace mock::vm {
+
+Vcpu::Vcpu(Vm& vm, u32 id, u32 index, RunPages pages)
+    : vm_(vm),
+      id_(id),
+      index_(index),
+      has_lapic_(vm.has_irqchip()),
+      pages_(std::move(pages)),
+      run_(reinterpret_cast<kvm_run*>(pages_.address())),
+      cpu_(static_cast<cpu::Bus&>(*this)),
+      tsc_khz_(vm.config().default_tsc_khz) {
+  mp_state_ = !has_lapic_ || is_bsp() ? kMpStateRunnable : kMpStateUninitialized;
+  apic_base_ = 0xfee00000 | (u64{1} << 11) | (is_bsp() ? u64{1} << 8 : 0);
+  // Family/model/stepping before any CPUID is set (kvm_vcpu_reset()).
+  state().gpr[cpu::RDX] = 0x600;
+  state_changed_ = translations_changed_ = true;
+}
+
+Vcpu::~Vcpu() = default;
+
+Result<int> Vcpu::ioctl(u32 request, u64 argument) {
+  static const RowIndex<Vcpu> index(rows());
+  if (vm_.is_alien()) return err(EIO);
+  std::lock_guard lock(mutex_);
+  return dispatch(index, *this, vm_.context(), FdKind::Vcpu, request, argument, EINVAL);
+}
+
+Result<int> Vcpu::run(u64 argument) {
+  if (vm_.is_alien()) return err(EIO);
+  std::lock_guard lock(mutex_);
+  return run_ioctl(argument);
+}
+
+void Vcpu::queue_exception(u8 vector, std::optional<u32> error_code) {
+  events_.exception = {};
+  events_.exception.pending = true;
+  events_.exception.vector = vector;
+  events_.exception.has_error_code = error_code.has_value();
+  events_.exception.error_code = error_code.value_or(0);
+}
+
+void Vcpu::request_flush(Vm::Flush what) {
+  flush_wish_.fetch_or(what == Vm::Flush::everything ? 3 : 1);
+  state().attention.fetch_or(cpu::kAttentionStop | cpu::kAttentionFlush);
+}
+
+void Vcpu::wait_for_flush() {
+  while (in_guest_.load() && flush_wish_.load() != 0) sched_yield();
+}
+
+void Vcpu::handle_flush() {
+  const u32 wish = flush_wish_.exchange(0);
+  if (wish & 2)
+    cpu_.flush_all_memory();
+  else if (wish & 1)
+    cpu_.flush_writes();
+}
+
+void Vcpu::kick() {
+  state().attention.fetch_or(cpu::kAttentionStop);
+  wake_up_.signal();
+}
+
+Result<int> Vcpu::set_tsc_khz(u64 khz) {
+  const u32 wanted = khz ? static_cast<u32>(khz) : static_cast<u32>(vm_.profile().tsc_khz);
+  // kvm_set_tsc_khz(): without TSC scaling a faster clock is refused, a slower one is caught up in software.
+  if (wanted > vm_.profile().tsc_khz) return err(EINVAL);
+  tsc_khz_ = wanted;
+  return 0;
+}
+
+Result<int> Vcpu::get_tsc_khz() { return static_cast<int>(tsc_khz_); }
+
+Result<int> Vcpu::enable_cap(const kvm_enable_cap& cap) {
+  if (cap.flags) return err(EINVAL);
+  if (cap.cap == static_cast<u32>(Cap::EnforcePvFeatureCpuid)) return 0;
+  return err(EINVAL);
+}
+
+// Needs a guest that has enabled its paravirtual clock, which the mock does not offer in CPUID.
+Result<int> Vcpu::kvmclock_ctrl() { return err(EINVAL); }
+
+Result<int> Vcpu::translate(kvm_translation& translation) {
+  if (state_changed_) {
+    cpu_.state_changed(translations_changed_);
+    state_changed_ = translations_changed_ = false;
+  }
+  Gpa gpa;
+  const bool mapped = cpu_.translate(translation.linear_address, gpa);
+  translation.physical_address = mapped ? gpa.value : ~u64{0};
+  translation.valid = mapped;
+  translation.writeable = 1;
+  translation.usermode = 0;
+  return 0;
+}
+
+Result<int> Vcpu::set_signal_mask(UserPointer mask) {
+  if (!mask.address) {
+    signal_mask_.reset();
+    return 0;
+  }
+  kvm_signal_mask header;
+  if (!get_user(header, mask.address)) return err(EFAULT);
+  if (header.len != sizeof(SignalSet)) return err(EINVAL);
+  SignalSet set;
+  if (!get_user(set, mask.address + sizeof header)) return err(EFAULT);
+  signal_mask_ = set;
+  return 0;
+}
+
+Result<int> Vcpu::x86_setup_mce(const u64& capabilities) {
+  const u32 banks = capabilities & 0xff;
+  if (!banks || banks > kMaxMceBanks) return err(EINVAL);
+  if (capabilities & ~(kMceCapabilities | 0xff | 0xff0000)) return err(EINVAL);
+  msrs_[0x179] = capabilities;
+  return 0;
+}
+
+// kvm_vcpu_ioctl_x86_set_mce().
+Result<int> Vcpu::x86_set_mce(const kvm_x86_mce& mce) {
+  constexpr u64 kValid = u64{1} << 63, kUncorrected = u64{1} << 61, kMcip = 4;
+  u64 mcg_cap = kMaxMceBanks, mcg_status = 0, mcg_ctl = 0;
+  get_msr(0x179, mcg_cap, true);
+  get_msr(0x17a, mcg_status, true);
+  get_msr(0x17b, mcg_ctl, true);
+  const u32 banks = mcg_cap & 0xff;
+  if (mce.bank >= banks || !(mce.status & kValid)) return err(EINVAL);
+  const u32 bank = 0x400 + 4u * mce.bank;
+  if ((mce.status & kUncorrected) && (mcg_cap & (u64{1} << 8)) && mcg_ctl != ~u64{0}) return 0;
+  if ((mce.status & kUncorrected) && msrs_[bank] != ~u64{0}) return 0;
+  if (mce.status & kUncorrected) {
+    if ((mcg_status & kMcip) || !(state().cr4 & cpu::CR4_MCE)) {
+      events_.triple_fault = true;
+      return 0;
+    }
+    msrs_[bank + 2] = mce.addr;
+    msrs_[bank + 3] = mce.misc;
+    msrs_[0x17a] = mce.mcg_status;
+    msrs_[bank + 1] = mce.status;
+    queue_exception(cpu::MC);
+    return 0;
+  }
+  if (!(msrs_[bank + 1] & kValid) || !(msrs_[bank + 1] & kUncorrected)) {
+    msrs_[bank + 2] = mce.addr;
+    msrs_[bank + 3] = mce.misc;
+    msrs_[bank + 1] = mce.status;
+  }
+  return 0;
+}
+
+}  // namespace mock::vm

@@ -1,0 +1,219 @@
+// One virtual CPU as KVM presents it: state ioctls and KVM_RUN. Each ioctl is a member function named as the ioctl.
+// Files: vcpu.cpp (life cycle), regs.cpp, sregs.cpp, fpu.cpp, cpuid.cpp, msrs.cpp, events.cpp, run.cpp (the run loop),
+// exits.cpp (what a stop of the CPU becomes in kvm_run), vcpu_bus.cpp (what the CPU sees), vcpu_rows.cpp (the table).
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "kvmapi/uapi/all.hpp"
+#include "kvmapi/uapi/constants.hpp"
+#include "mock/cpu/cpu.hpp"
+#include "mock/vm/context.hpp"
+#include "mock/vm/dispatch.hpp"
+#include "mock/vm/run_pages.hpp"
+#include "mock/vm/signals.hpp"
+#include "mock/vm/vm.hpp"
+
+namespace mock::vm {
+
+// Events waiting to be delivered, in the words of struct kvm_vcpu_events.
+struct Events {
+  struct Exception {
+    bool pending = false, injected = false;
+    u8 vector = 0;
+    bool has_error_code = false;
+    u32 error_code = 0;
+    bool has_payload = false;
+    u64 payload = 0;
+  } exception;
+  struct Interrupt {
+    bool injected = false, soft = false;
+    u8 vector = 0;
+  } interrupt;
+  bool nmi_injected = false;
+  u8 nmi_pending = 0;
+  bool smi_pending = false;
+  bool triple_fault = false;
+};
+
+class Vcpu final : private cpu::Bus {
+ public:
+  Vcpu(Vm& vm, u32 id, u32 index, RunPages pages);
+  ~Vcpu() override;
+
+  u32 id() const { return id_; }
+  Vm& vm() { return vm_; }
+  kvm_run& run_page() { return *run_; }
+
+  // As ioctl(2) on a vcpu descriptor: EINVAL for an unknown number, EIO from another process.
+  Result<int> ioctl(u32 request, u64 argument);
+  // KVM_RUN alone: the fast path around the table.
+  Result<int> run(u64 argument);
+
+  // From any thread.
+  void request_flush(Vm::Flush what);
+  void wait_for_flush();
+  // Makes a running vcpu look at its events, and a sleeping one wake up.
+  void kick();
+
+  // --- ioctls
+  Result<kvm_regs> get_regs();
+  Result<int> set_regs(const kvm_regs& regs);
+  Result<kvm_sregs> get_sregs();
+  Result<int> set_sregs(const kvm_sregs& sregs);
+  Result<kvm_sregs2> get_sregs2();
+  Result<int> set_sregs2(const kvm_sregs2& sregs);
+  Result<kvm_fpu> get_fpu();
+  Result<int> set_fpu(const kvm_fpu& fpu);
+  Result<kvm_xsave> get_xsave();
+  Result<int> set_xsave(const kvm_xsave& xsave);
+  Result<kvm_xcrs> get_xcrs();
+  Result<int> set_xcrs(const kvm_xcrs& xcrs);
+  Result<kvm_debugregs> get_debugregs();
+  Result<int> set_debugregs(const kvm_debugregs& regs);
+  Result<int> set_cpuid(UserPointer list);
+  Result<int> set_cpuid2(UserPointer list);
+  Result<int> get_cpuid2(UserPointer list);
+  Result<int> get_msrs(UserPointer list);
+  Result<int> set_msrs(UserPointer list);
+  Result<kvm_mp_state> get_mp_state();
+  Result<int> set_mp_state(const kvm_mp_state& state);
+  Result<kvm_vcpu_events> get_vcpu_events();
+  Result<int> set_vcpu_events(const kvm_vcpu_events& events);
+  Result<int> translate(kvm_translation& translation);
+  Result<int> interrupt(const kvm_interrupt& interrupt);
+  Result<int> nmi();
+  Result<int> smi();
+  Result<int> set_guest_debug(const kvm_guest_debug& debug);
+  Result<int> set_signal_mask(UserPointer mask);
+  Result<int> set_tsc_khz(u64 khz);
+  Result<int> get_tsc_khz();
+  Result<int> enable_cap(const kvm_enable_cap& cap);
+  Result<int> kvmclock_ctrl();
+  Result<int> x86_setup_mce(const u64& capabilities);
+  Result<int> x86_set_mce(const kvm_x86_mce& mce);
+
+  static std::span<const Row<Vcpu>> rows();
+
+ private:
+  // What the last exit still needs before the guest can go on.
+  enum class Completion : u8 { none, io, mmio, msr_read, msr_write, hypercall };
+  // Where the run loop goes after a stop.
+  enum class Next : u8 { run, exit };
+
+  // cpu::Bus
+  cpu::Page page(Gpa page_address, cpu::Access access) override;
+  cpu::Reply port_in(u16 port, unsigned size_bytes, void* data) override;
+  cpu::Reply port_out(u16 port, unsigned size_bytes, const void* data) override;
+  cpu::Reply mmio_read(Gpa address, unsigned size_bytes, void* data) override;
+  cpu::Reply mmio_write(Gpa address, unsigned size_bytes, const void* data) override;
+  cpu::Reply read_msr(u32 index, u64& value) override;
+  cpu::Reply write_msr(u32 index, u64 value) override;
+  CpuidResult cpuid(u32 leaf, u32 subleaf) override;
+  u64 read_tsc() override;
+  int acknowledge_interrupt() override;
+  cpu::Reply write_cr8(u8 value) override;
+  u8 read_cr8() override;
+
+  // run.cpp
+  Result<int> run_ioctl(u64 argument);
+  Result<int> run_guest(SignalScope& signals);
+  Result<int> run_uninitialized(SignalScope& signals, bool immediate_exit);
+  Result<int> load_sync_regs();
+  void store_sync_regs();
+  Result<Next> complete_pending();
+  Result<int> run_loop(SignalScope& signals);
+  void load_events();
+  void save_events();
+  void save_run_state();
+  bool is_ready_for_interrupt() const;
+  void handle_flush();
+  Result<int> halt(SignalScope& signals);
+  bool has_wakeup_event() const;
+
+  // exits.cpp
+  Result<Next> handle_stop(cpu::Stop stop);
+  void exit_io(const cpu::StopInfo& info);
+  void exit_mmio(const cpu::StopInfo& info, bool is_write);
+  void exit_internal_error(const cpu::StopInfo& info);
+  void exit_debug(const cpu::StopInfo& info);
+  void exit_msr(const cpu::StopInfo& info, bool is_write);
+  Result<Next> exit_hypercall();
+  // The reason for which user space wants to answer this access, or 0.
+  u32 msr_exit_reason_for(u32 index) const;
+  bool is_refused_by_hardware() const;
+  Result<int> exit_fail_entry();
+  void init_registers();
+  void drop_completion();
+  void note_instruction(Diagnostics& diagnostics, const cpu::StopInfo& info);
+
+  // sregs.cpp
+  bool are_valid_sregs(const kvm_sregs& sregs);
+  bool is_valid_apic_base(u64 value) const;
+  bool is_valid_cr4(u64 cr4);
+  bool is_valid_efer(u64 efer);
+  Result<int> set_common_sregs(const kvm_sregs& sregs, bool load_pdptrs);
+  void load_pdptrs_from_memory();
+
+  // cpuid.cpp
+  Result<int> set_cpuid_entries(std::vector<kvm_cpuid_entry2> entries);
+  void update_cpuid_runtime(std::vector<kvm_cpuid_entry2>& entries);
+  const kvm_cpuid_entry2* find_cpuid(u32 leaf, u32 subleaf) const;
+  bool has_cpuid_bit(u32 leaf, u32 kvm_cpuid_entry2::*reg, unsigned bit) const;
+  unsigned max_physical_bits() const;
+
+  // fpu.cpp
+  u64 supported_xcr0() const;
+  bool is_valid_xcr0(u64 value) const;
+
+  // msrs.cpp. False: the kernel would refuse it from user space (host) or raise #GP (guest).
+  bool get_msr(u32 index, u64& value, bool from_host);
+  bool set_msr(u32 index, u64 value, bool from_host);
+  bool is_known_msr(u32 index) const;
+
+  void apply_exception_payload();
+  void set_apic_base(u64 value) { apic_base_ = value; }
+  void set_cr8(u8 value) { cr8_ = value; }
+  bool has_lapic() const { return has_lapic_; }
+  bool is_bsp() const { return id_ == vm_.config().boot_cpu_id; }
+  cpu::State& state() { return cpu_.state(); }
+  const cpu::State& state() const { return cpu_.state(); }
+  void queue_exception(u8 vector, std::optional<u32> error_code = std::nullopt);
+
+  Vm& vm_;
+  const u32 id_, index_;
+  const bool has_lapic_;
+  RunPages pages_;
+  kvm_run* run_;
+  cpu::Cpu cpu_;
+  std::mutex mutex_;
+
+  Completion completion_ = Completion::none;
+  bool state_changed_ = false, translations_changed_ = false;
+  bool has_run_ = false;
+  u32 mp_state_ = 0;
+  Events events_;
+  u64 apic_base_ = 0;
+  u8 cr8_ = 0;
+  int pending_external_vector_ = -1;  // KVM_INTERRUPT with a split irqchip
+  u32 guest_debug_ = 0;
+  std::array<u64, 8> debug_registers_{};
+  std::vector<kvm_cpuid_entry2> cpuid_;
+  std::map<u32, u64> msrs_;
+  u64 tsc_khz_ = 0;
+  std::optional<u64> signal_mask_;
+  Slot* last_slot_ = nullptr;
+  u64 last_slot_version_ = 0;
+
+  // Shared with other threads.
+  std::atomic<u32> flush_wish_{0};
+  std::atomic<bool> in_guest_{false};
+  WakeUp wake_up_;
+};
+
+}  // namespace mock::vm

@@ -1,0 +1,61 @@
+// What the CPU sees: memory through the slots, ports and device memory (in-kernel devices first, else user space),
+// MSRs.
+#include <shared_mutex>
+
+#include "mock/vm/vcpu.hpp"
+
+namespace mock::vm {
+
+using namespace cpu;
+
+cpu::Page Vcpu::page(Gpa page_address, Access access) {
+  const u64 number = page_address.value / kPageSize;
+  MemorySlots& slots = vm_.slots();
+  std::shared_lock lock(slots.mutex());
+  Slot* slot = slots.space(state().in_smm ? 1 : 0).find(number);
+  if (!slot) return {};
+  const bool writes = access == Access::write;
+  if (writes && slot->is_readonly() && !vm_.has_defect(Defect::readonly_slot_takes_writes)) return {};
+  u8* host = reinterpret_cast<u8*>(slot->host_page(number));
+  if (writes ? !is_writable(host) : !is_readable(host)) {
+    if (vm_.has_defect(Defect::missing_page_is_mmio)) return {};
+    return {.kind = cpu::Page::Kind::absent, .host = nullptr};
+  }
+  if (writes) slot->mark_dirty(number);
+  return {.kind = cpu::Page::Kind::ram, .host = host};
+}
+
+Reply Vcpu::port_in(u16, unsigned, void*) { return Reply::exit; }
+Reply Vcpu::port_out(u16, unsigned, const void*) { return Reply::exit; }
+Reply Vcpu::mmio_read(Gpa, unsigned, void*) { return Reply::exit; }
+Reply Vcpu::mmio_write(Gpa, unsigned, const void*) { return Reply::exit; }
+
+Reply Vcpu::read_msr(u32 index, u64& value) {
+  if (get_msr(index, value, false)) return Reply::done;
+  return msr_exit_reason_for(index) ? Reply::exit : Reply::fault;
+}
+
+Reply Vcpu::write_msr(u32 index, u64 value) {
+  if (set_msr(index, value, false)) return Reply::done;
+  return msr_exit_reason_for(index) ? Reply::exit : Reply::fault;
+}
+
+u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc() + state().tsc_offset; }
+
+int Vcpu::acknowledge_interrupt() {
+  if (pending_external_vector_ < 0) return -1;
+  const int vector = pending_external_vector_;
+  pending_external_vector_ = -1;
+  return vector;
+}
+
+Reply Vcpu::write_cr8(u8 value) {
+  const u8 before = cr8_;
+  set_cr8(value);
+  // Only a decrease may let an interrupt through, so only that one tells user space.
+  return !has_lapic() && value < before ? Reply::exit : Reply::done;
+}
+
+u8 Vcpu::read_cr8() { return cr8_; }
+
+}  // namespace mock::vm
