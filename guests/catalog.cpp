@@ -14,12 +14,14 @@ extern "C" {
 #define PROT32(name) CODE(prot32, name)
 #define LONG64(name) CODE(long64, name)
 #define PROTECTED(name) PROT32(name) LONG64(name)
+#define REAL_AND_PROT32(name) REAL(name) PROT32(name)
 #define EVERY_MODE(name) REAL(name) PROTECTED(name)
 #include "guests/catalog.def"
 #undef REAL
 #undef PROT32
 #undef LONG64
 #undef PROTECTED
+#undef REAL_AND_PROT32
 #undef EVERY_MODE
 }
 #undef CODE
@@ -45,6 +47,7 @@ struct Row {
 #define LONG64(name) {#name, {}, {}, CODE(long64, name)},
 #define PROTECTED(name) {#name, {}, CODE(prot32, name), CODE(long64, name)},
 #define EVERY_MODE(name) {#name, CODE(real, name), CODE(prot32, name), CODE(long64, name)},
+#define REAL_AND_PROT32(name) {#name, CODE(real, name), CODE(prot32, name), {}},
 constexpr Row kRows[] = {
 #include "guests/catalog.def"
 };
@@ -53,6 +56,7 @@ constexpr Row kRows[] = {
 #undef PROT32
 #undef LONG64
 #undef PROTECTED
+#undef REAL_AND_PROT32
 #undef EVERY_MODE
 
 constexpr auto kAll = [] {

@@ -17,12 +17,14 @@ enum class Guest : std::uint16_t {
 #define PROT32(name) name,
 #define LONG64(name) name,
 #define PROTECTED(name) name,
+#define REAL_AND_PROT32(name) name,
 #include "guests/catalog.def"
 #undef EVERY_MODE
 #undef REAL
 #undef PROT32
 #undef LONG64
 #undef PROTECTED
+#undef REAL_AND_PROT32
 };
 
 // A named address inside a guest, as its source marked it.

@@ -56,10 +56,15 @@ kvmapi::Vm& Ctx::vm() {
 
 HostPages& Ctx::memory() {
   if (memory_.data() == nullptr) {
-    memory_ = HostPages(kMemoryBytes);
-    must(vm().set_user_memory_region(slot(0).size(kMemoryBytes).host(memory_.data())), "KVM_SET_USER_MEMORY_REGION");
+    memory_ = HostPages(memory_bytes_);
+    must(vm().set_user_memory_region(slot(0).size(memory_bytes_).host(memory_.data())), "KVM_SET_USER_MEMORY_REGION");
   }
   return memory_;
+}
+
+void Ctx::set_memory_bytes(std::size_t bytes) {
+  if (memory_.data() != nullptr) broken("the test's memory was made before its size was chosen");
+  memory_bytes_ = bytes;
 }
 
 kvmapi::Vcpu& Ctx::vcpu() {

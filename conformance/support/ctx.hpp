@@ -65,6 +65,9 @@ class Ctx {
   HostPages& memory();
   static constexpr std::size_t kMemoryBytes = 2 * 1024 * 1024;
 
+  // Another size for memory(), before anything made it.
+  void set_memory_bytes(std::size_t bytes);
+
   // A second VM, independent of vm().
   kvmapi::Vm new_vm();
   // The page shared with KVM_RUN of vcpu().
@@ -85,6 +88,7 @@ class Ctx {
   kvmapi::System system_;
   kvmapi::Vm vm_;
   HostPages memory_;
+  std::size_t memory_bytes_ = kMemoryBytes;
   kvmapi::Vcpu vcpu_;
 };
 

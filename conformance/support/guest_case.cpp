@@ -7,14 +7,12 @@
 
 #include <cstring>
 
-#include "conformance/support/ctx.hpp"
 #include "guests/layout.hpp"
 
 namespace conformance {
 namespace {
 
 using kvmapi::kvm_regs;
-using kvmapi::kvm_segment;
 using kvmapi::u64;
 using kvmapi::u8;
 
@@ -35,54 +33,9 @@ constexpr RegisterName kRegisterNames[] = {
     {"rip", &Registers::rip, &kvm_regs::rip}, {"rflags", &Registers::rflags, &kvm_regs::rflags},
 };
 
-kvm_segment to_kvm(const guests::Segment& s) {
-  return {.base = s.base,
-          .limit = s.limit,
-          .selector = s.selector,
-          .type = s.type,
-          .present = s.present,
-          .dpl = s.dpl,
-          .db = s.db,
-          .s = s.s,
-          .l = s.l,
-          .g = s.g};
-}
-
-void set_system_registers(Ctx& t, Mode mode) {
-  const guests::Cpu cpu = guests::start_cpu(mode);
-  auto sregs = t.must(t.vcpu().get_sregs(), "KVM_GET_SREGS");
-  sregs.cr0 = cpu.cr0;
-  sregs.cr3 = cpu.cr3;
-  sregs.cr4 = cpu.cr4;
-  sregs.efer = cpu.efer;
-  sregs.cs = to_kvm(cpu.cs);
-  sregs.ds = to_kvm(cpu.ds);
-  sregs.es = to_kvm(cpu.es);
-  sregs.fs = to_kvm(cpu.fs);
-  sregs.gs = to_kvm(cpu.gs);
-  sregs.ss = to_kvm(cpu.ss);
-  sregs.tr = to_kvm(cpu.tr);
-  sregs.gdt.base = cpu.gdt_base;
-  sregs.gdt.limit = cpu.gdt_limit;
-  sregs.idt.base = cpu.idt_base;
-  sregs.idt.limit = cpu.idt_limit;
-  t.must(t.vcpu().set_sregs(sregs), "KVM_SET_SREGS");
-}
-
-void set_general_registers(Ctx& t, const Registers& start) {
-  kvm_regs regs{};
-  regs.rip = guests::kLoad;
-  regs.rsp = guests::kStackTop;
-  regs.rflags = 2;
-  for (const RegisterName& r : kRegisterNames) {
-    if ((start.*r.wanted).is_set) regs.*r.actual = (start.*r.wanted).value;
-  }
-  t.must(t.vcpu().set_regs(regs), "KVM_SET_REGS");
-}
-
 // The exit that happened, in the words of ExitStep.
-ExitStep observed(Ctx& t) {
-  const kvmapi::kvm_run& run = t.page();
+ExitStep observed(const Machine& m) {
+  const kvmapi::kvm_run& run = m.page();
   ExitStep step{.reason = static_cast<kvmapi::Exit>(run.exit_reason)};
   const auto keep = [&step](const u8* data, std::size_t bytes) {
     step.data.count = static_cast<unsigned>(std::min(bytes, step.data.bytes.size()));
@@ -117,8 +70,8 @@ bool is_same(const ExitStep& expected, const ExitStep& got) {
   return !expected.is_write || (expected.data.count == got.data.count && expected.data.bytes == got.data.bytes);
 }
 
-void supply(Ctx& t, const ExitStep& step) {
-  kvmapi::kvm_run& run = t.page();
+void supply(const Machine& m, const ExitStep& step) {
+  kvmapi::kvm_run& run = m.page();
   if (step.is_write) return;
   if (step.reason == kvmapi::Exit::Io) {
     const auto io = run.exit.as<kvmapi::kvm_exit_io>();
@@ -130,8 +83,8 @@ void supply(Ctx& t, const ExitStep& step) {
   }
 }
 
-void compare_registers(Ctx& t, const Registers& wanted, const char* file, int line) {
-  const auto regs = t.must(t.vcpu().get_regs(), "KVM_GET_REGS");
+void compare_registers(const Machine& m, const Registers& wanted, const char* file, int line) {
+  const kvm_regs regs = m.regs();
   std::string differences;
   for (const RegisterName& r : kRegisterNames) {
     const Value& want = wanted.*r.wanted;
@@ -143,13 +96,16 @@ void compare_registers(Ctx& t, const Registers& wanted, const char* file, int li
 }
 
 void run_row(const GuestCase& row, Mode mode, const char* file, Ctx& t) {
-  load_guest(t, row.guest, mode, row.start);
-  if (row.prepare) row.prepare.function(t);
+  Machine m(t, row.guest, mode, row.start);
+  if (row.prepare) row.prepare.function(m);
+  int number = 0;
   for (const ExitStep& step : row.exits.span()) {
-    if (!run_to_exit(t, step, file, row.name.line)) return;
+    const testing::ScopedTrace trace(file, row.name.line,
+                                     fmt::format("exit {} of {}", ++number, row.exits.span().size()));
+    if (!run_to_exit(m, step, file, row.name.line)) return;
   }
-  compare_registers(t, row.finish, file, row.name.line);
-  if (row.check) row.check.function(t);
+  compare_registers(m, row.finish, file, row.name.line);
+  if (row.check) row.check.function(m);
 }
 
 std::string describe(const GuestCase& row, Mode mode) {
@@ -166,35 +122,36 @@ std::string describe(const GuestCase& row, Mode mode) {
 
 }  // namespace
 
-void load_guest(Ctx& t, Guest guest, Mode mode, const Registers& start) {
-  const auto code = guests::code(guest, mode);
-  if (code.empty()) t.broken(fmt::format("guest {} has no code for mode {}", guests::name(guest), guests::name(mode)));
-  kvmapi::Vcpu& vcpu = t.vcpu();
-  const std::span<u8> ram(t.memory().data(), t.memory().size_bytes());
-  guests::prepare_memory(mode, ram);
-  std::memcpy(ram.data() + guests::kLoad, code.data(), code.size());
-  // Kernels from 7.x refuse EFER bits that the guest's CPUID does not announce.
-  t.must(vcpu.set_cpuid2(t.must(t.system().get_supported_cpuid(), "KVM_GET_SUPPORTED_CPUID")), "KVM_SET_CPUID2");
-  set_system_registers(t, mode);
-  set_general_registers(t, start);
-}
-
-bool run_to_exit(Ctx& t, const ExitStep& expected, const char* file, int line) {
-  const auto answer = t.vcpu().run();
-  if (!answer.ok()) {
-    ADD_FAILURE_AT(file, line) << "KVM_RUN answered -1 " << answer.error().name() << "\nexpected: " << text(expected);
+bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int line) {
+  const Answer answer(m.run());
+  if (answer.error != expected.error) {
+    ADD_FAILURE_AT(file, line) << "KVM_RUN answered " << answer.text() << "\nexpected: " << text(expected)
+                               << (answer.error == 0 ? "\n     got: " + text(observed(m)) : "");
     return false;
   }
-  const ExitStep got = observed(t);
-  if (!is_same(expected, got)) {
-    ADD_FAILURE_AT(file, line) << "expected: " << text(expected) << "\n     got: " << text(got);
-    return false;
+  if (answer.error == 0) {
+    const ExitStep got = observed(m);
+    if (!is_same(expected, got)) {
+      ADD_FAILURE_AT(file, line) << "expected: " << text(expected) << "\n     got: " << text(got);
+      return false;
+    }
   }
-  supply(t, expected);
-  return true;
+  if (expected.mark != nullptr || expected.rip.is_set) {
+    const u64 wanted = expected.mark != nullptr ? m.at(expected.mark) : expected.rip.value;
+    const u64 rip = m.regs().rip;
+    if (rip != wanted) {
+      ADD_FAILURE_AT(file, line) << "RIP at the exit " << text(expected)
+                                 << fmt::format(": expected {:#x}, got {:#x}", wanted, rip);
+      return false;
+    }
+  }
+  if (answer.error == 0) supply(m, expected);
+  if (expected.action) expected.action.function(m);
+  return !testing::Test::HasFatalFailure();
 }
 
 std::string text(const ExitStep& step) {
+  if (step.error != 0) return "-1 " + std::string(kvmapi::Errno{step.error}.name());
   std::string text(c_name(step.reason));
   if (step.reason == kvmapi::Exit::Io) {
     text += fmt::format(" {} port {:#x} size {} count {}", step.is_write ? "out" : "in", step.address, step.size,
@@ -205,6 +162,8 @@ std::string text(const ExitStep& step) {
     text += fmt::format(" suberror {}", step.suberror);
   }
   if (step.data.count != 0) text += fmt::format(" data {:02x}", fmt::join(step.data.span(), " "));
+  if (step.mark != nullptr) text += fmt::format(" with RIP at {}", step.mark);
+  if (step.rip.is_set) text += fmt::format(" with RIP {:#x}", step.rip.value);
   return text;
 }
 

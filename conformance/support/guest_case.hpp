@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "conformance/support/call.hpp"
+#include "conformance/support/machine.hpp"
 #include "conformance/support/needs.hpp"
 #include "conformance/support/registry.hpp"
 #include "guests/catalog.hpp"
@@ -17,21 +18,16 @@
 
 namespace conformance {
 
-using guests::Guest;
-using guests::Mode;
+// [](Machine& m) { m.poke_text(kData, "abc"); }: a captureless lambda.
+struct MachineStep {
+  void (*function)(Machine&) = nullptr;
 
-// A value that a row may leave out.
-struct Value {
-  kvmapi::u64 value = 0;
-  bool is_set = false;
-  constexpr Value() = default;
-  constexpr Value(kvmapi::u64 v) : value(v), is_set(true) {}  // NOLINT(google-explicit-constructor)
-};
+  constexpr MachineStep() = default;
+  template <class F>
+  requires std::is_invocable_r_v<void, F, Machine&>
+  consteval MachineStep(F) : function([](Machine& m) { F{}(m); }) {}  // NOLINT(google-explicit-constructor)
 
-// General registers. At the start: those left out are 0, but RIP, RSP and RFLAGS as guests/layout.hpp says. At the end:
-// those left out are not looked at.
-struct Registers {
-  Value rax, rbx, rcx, rdx, rsi, rdi, rsp, rbp, r8, r9, r10, r11, r12, r13, r14, r15, rip, rflags;
+  explicit constexpr operator bool() const { return function != nullptr; }
 };
 
 // Up to 16 bytes as a string literal: "a", "\x12\x34". The length is the literal's.
@@ -45,18 +41,50 @@ struct Bytes {
     static_assert(N - 1 <= 16);
     for (std::size_t i = 0; i + 1 < N; ++i) bytes[i] = static_cast<kvmapi::u8>(text[i]);
   }
+  // The bytes of an integer as x86 stores it.
+  template <class Integer>
+  static constexpr Bytes of(Integer value) {
+    Bytes result;
+    result.count = sizeof value;
+    for (std::size_t i = 0; i < sizeof value; ++i) {
+      result.bytes[i] = static_cast<kvmapi::u8>(static_cast<kvmapi::u64>(value) >> (8 * i));
+    }
+    return result;
+  }
   constexpr std::span<const kvmapi::u8> span() const { return std::span(bytes).first(count); }
 };
 
-// One exit to user space and what user space answers.
+// One return of KVM_RUN and what user space answers.
 struct ExitStep {
+  int error = 0;  // errno of KVM_RUN; nothing else is compared then
   kvmapi::Exit reason{};
-  bool is_write = false;     // OUT and MMIO writes
-  kvmapi::u64 address = 0;   // port or guest physical address
-  unsigned size = 0;         // bytes per unit
-  unsigned count = 1;        // units (string I/O)
-  Bytes data{};              // written by the guest, or supplied to it
-  kvmapi::u32 suberror = 0;  // KVM_EXIT_INTERNAL_ERROR
+  bool is_write = false;       // OUT and MMIO writes
+  kvmapi::u64 address = 0;     // port or guest physical address
+  unsigned size = 0;           // bytes per unit
+  unsigned count = 1;          // units (string I/O)
+  Bytes data{};                // written by the guest, or supplied to it
+  kvmapi::u32 suberror = 0;    // KVM_EXIT_INTERNAL_ERROR
+  const char* mark = nullptr;  // of the guest, where RIP must be
+  Value rip{};
+  MachineStep action{};
+
+  // Where RIP must be at this exit: at a mark of the guest, or at an address.
+  constexpr ExitStep at(const char* mark_name) const {
+    ExitStep step = *this;
+    step.mark = mark_name;
+    return step;
+  }
+  constexpr ExitStep at(kvmapi::u64 address) const {
+    ExitStep step = *this;
+    step.rip = address;
+    return step;
+  }
+  // What user space looks at or does before it runs the vcpu again.
+  constexpr ExitStep then(MachineStep what) const {
+    ExitStep step = *this;
+    step.action = what;
+    return step;
+  }
 };
 
 constexpr ExitStep io_out(kvmapi::u64 port, unsigned size, Bytes data, unsigned count = 1) {
@@ -78,6 +106,12 @@ constexpr ExitStep shutdown() { return {.reason = kvmapi::Exit::Shutdown}; }
 constexpr ExitStep internal_error(kvmapi::u32 suberror) {
   return {.reason = kvmapi::Exit::InternalError, .suberror = suberror};
 }
+
+// The handler of this vector runs: it halts at its first instruction (see guests/layout.hpp).
+constexpr ExitStep taken(unsigned vector) { return hlt().at(guests::handler(vector) + 1); }
+// An exit without a payload that is compared here.
+constexpr ExitStep exits_with(kvmapi::Exit reason) { return {.reason = reason}; }
+constexpr ExitStep run_fails(int error) { return {.error = error}; }
 
 class ExitList {
  public:
@@ -113,21 +147,18 @@ struct GuestCase {
   Guest guest{};
   ModeSet modes{};
   Registers start{};
-  Step prepare{};  // more set-up, after memory and registers are in place
+  MachineStep prepare{};  // more set-up, after memory and registers are in place
   ExitList exits{};
   Registers finish{};  // compared after the last exit
   Needs needs{};
-  Step check{};  // more assertions at the end
+  MachineStep check{};  // more assertions at the end
   Abi status = Abi::promised;
   const char* source = nullptr;
 };
 
-// Puts a guest into t.memory() and t.vcpu(): memory image, code, control registers, general registers. The machinery of
-// GuestCase for tests that drive KVM_RUN themselves.
-void load_guest(Ctx& t, Guest guest, Mode mode, const Registers& start = {});
-
-// Runs once and holds the exit against `expected`, supplying data for reads. False after reporting a difference.
-bool run_to_exit(Ctx& t, const ExitStep& expected, const char* file, int line);
+// Runs once and holds the return of KVM_RUN against `expected`, supplying data for reads. False after reporting a
+// difference.
+bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int line);
 
 // "KVM_EXIT_IO out port 0x10 size 1 count 1 data 61".
 std::string text(const ExitStep& step);

@@ -7,7 +7,16 @@ namespace mock::devices {
 
 using namespace kvmapi;  // u8 ... s64
 
-enum class DeliveryMode : u8 { fixed = 0, lowest_priority = 1, smi = 2, remote_read = 3, nmi = 4, init = 5, start_up = 6, ext_int = 7 };
+enum class DeliveryMode : u8 {
+  fixed = 0,
+  lowest_priority = 1,
+  smi = 2,
+  remote_read = 3,
+  nmi = 4,
+  init = 5,
+  start_up = 6,
+  ext_int = 7
+};
 enum class Shorthand : u8 { none = 0, self = 1, all = 2, all_but_self = 3 };
 
 struct ApicMessage {

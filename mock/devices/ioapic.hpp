@@ -1,5 +1,5 @@
-// The I/O APIC (Intel 82093AA data sheet) with 24 pins, as KVM models it: version 0x11, no EOI register, remote IRR cleared
-// when an entry is made edge-triggered. Leaves out KVM's coalescing report for the RTC pin.
+// The I/O APIC (Intel 82093AA data sheet) with 24 pins, as KVM models it: version 0x11, no EOI register, remote IRR
+// cleared when an entry is made edge-triggered. Leaves out KVM's coalescing report for the RTC pin.
 #pragma once
 
 #include <array>

@@ -1,5 +1,6 @@
-// The two cascaded 8259A interrupt controllers of a PC (Intel 8259A data sheet; ELCR as in the Intel PIIX/ICH), with the
-// state that KVM_GET_IRQCHIP shows. Leaves out what KVM leaves out: single mode, slave programming order checks, MCS-80 mode.
+// The two cascaded 8259A interrupt controllers of a PC (Intel 8259A data sheet; ELCR as in the Intel PIIX/ICH), with
+// the state that KVM_GET_IRQCHIP shows. Leaves out what KVM leaves out: single mode, slave programming order checks,
+// MCS-80 mode.
 #pragma once
 
 #include <array>
@@ -12,22 +13,22 @@ using namespace kvmapi;  // u8 ... s64
 
 // One chip, field for field what struct kvm_pic_state holds.
 struct PicChip {
-  u8 last_irr = 0;                   // line levels seen last, for edge detection
-  u8 irr = 0;                        // requests
-  u8 imr = 0;                        // masked
-  u8 isr = 0;                        // in service
-  u8 priority_add = 0;               // the line that has the highest priority now
-  u8 irq_base = 0;                   // vector of line 0
-  u8 read_reg_select = 0;            // 1: a read of the command port gives ISR
-  u8 poll = 0;                       // the next read is a poll
+  u8 last_irr = 0;         // line levels seen last, for edge detection
+  u8 irr = 0;              // requests
+  u8 imr = 0;              // masked
+  u8 isr = 0;              // in service
+  u8 priority_add = 0;     // the line that has the highest priority now
+  u8 irq_base = 0;         // vector of line 0
+  u8 read_reg_select = 0;  // 1: a read of the command port gives ISR
+  u8 poll = 0;             // the next read is a poll
   u8 special_mask = 0;
-  u8 init_state = 0;                 // which initialisation word comes next: 0 none, 1 ICW2, 2 ICW3, 3 ICW4
+  u8 init_state = 0;  // which initialisation word comes next: 0 none, 1 ICW2, 2 ICW3, 3 ICW4
   u8 auto_eoi = 0;
   u8 rotate_on_auto_eoi = 0;
   u8 special_fully_nested_mode = 0;
-  u8 init4 = 0;                      // ICW4 will come
-  u8 elcr = 0;                       // level-triggered lines
-  u8 elcr_mask = 0;                  // which ELCR bits can be written
+  u8 init4 = 0;      // ICW4 will come
+  u8 elcr = 0;       // level-triggered lines
+  u8 elcr_mask = 0;  // which ELCR bits can be written
 };
 
 class Pic {

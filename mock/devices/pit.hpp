@@ -12,14 +12,14 @@ namespace mock::devices {
 struct PitChannel {
   u32 count = 0;  // 1 to 0x10000
   u16 latched_count = 0;
-  u8 count_latched = 0;   // what is still to be read of the latched count: an access mode
+  u8 count_latched = 0;  // what is still to be read of the latched count: an access mode
   u8 status_latched = 0;
   u8 status = 0;
-  u8 read_state = 0;      // next byte of an unlatched read
-  u8 write_state = 0;     // next byte of a write
+  u8 read_state = 0;   // next byte of an unlatched read
+  u8 write_state = 0;  // next byte of a write
   u8 write_latch = 0;
   u8 rw_mode = 0;
-  u8 mode = 0;            // 0xff: never programmed
+  u8 mode = 0;  // 0xff: never programmed
   u8 bcd = 0;
   u8 gate = 0;
   s64 count_load_time = 0;  // ns of Clock
@@ -53,8 +53,8 @@ class Pit {
 
   void reset();
   const State& state() const { return state_; }
-  // Loads saved state (KVM_SET_PIT2): channel 0 starts anew with its count. `start_timer` is false when HPET legacy mode
-  // has just been turned on.
+  // Loads saved state (KVM_SET_PIT2): channel 0 starts anew with its count. `start_timer` is false when HPET legacy
+  // mode has just been turned on.
   void set_state(const State& state, bool start_timer = true);
 
  private:
