@@ -1,0 +1,64 @@
+// KVM_NMI without an in-kernel irqchip: delivery through vector 2, blocking until IRET, one pending. api.rst 4.64.
+#include "conformance/support/guest_case.hpp"
+#include "conformance/support/rows.hpp"
+
+namespace conformance {
+namespace {
+
+constexpr auto send = [](Machine& m) { m.t.must(m.vcpu().nmi()); };
+constexpr Needs kNeeds = {.cap = Cap::UserNmi};
+
+constexpr GuestCase kRows[] = {
+    {.name = "runs_the_handler_of_vector_2",
+     .guest = Guest::hlt,
+     .prepare = send,
+     .exits = {taken(2)},
+     .needs = kNeeds,
+     .check = [](Machine& m) { EXPECT_EQ(m.frame(2).rip, guests::kLoad); }},
+    {.name = "returns_to_the_guest",
+     .guest = Guest::hlt,
+     .prepare = send,
+     .exits = {taken(2), hlt().at("after")},
+     .needs = kNeeds},
+    {.name = "ignores_a_clear_if",
+     .guest = Guest::hlt,
+     .start = {.rflags = 2},
+     .prepare = send,
+     .exits = {taken(2)},
+     .needs = kNeeds},
+    {.name = "wakes_a_halted_guest",
+     .guest = Guest::hlt,
+     .exits = {hlt().then(send), taken(2), hlt().at("after_second")},
+     .needs = kNeeds},
+    {.name = "sent_inside_the_handler_waits_for_its_iret",
+     .guest = Guest::hlt,
+     .prepare = send,
+     .exits = {taken(2).then(send), taken(2), hlt().at("after")},
+     .needs = kNeeds},
+    {.name = "sent_many_times_inside_the_handler_comes_once",
+     .guest = Guest::hlt,
+     .prepare = send,
+     .exits = {taken(2).then([](Machine& m) {
+                 for (int i = 0; i < 5; ++i) send(m);
+               }),
+               taken(2), hlt().at("after"), hlt().at("after_second")},
+     .needs = kNeeds,
+     .status = Abi::observed},
+};
+KVM_ROWS("run.nmi", "api.rst 4.64: KVM_NMI", kRows);
+
+KVM_TEST("run.nmi", "shows_in_the_vcpu_events", "api.rst 4.31", {.needs = {.cap = {Cap::UserNmi, Cap::VcpuEvents}}})
+(Ctx& t) {
+  Machine m(t, Guest::hlt, Mode::long64);
+  EXPECT_EQ(t.must(m.vcpu().get_vcpu_events()).nmi.masked, 0);
+  t.must(m.vcpu().nmi());
+  EXPECT_EQ(t.must(m.vcpu().get_vcpu_events()).nmi.pending, 1);
+  ASSERT_TRUE(run_to_exit(m, taken(2), __FILE__, __LINE__));
+  EXPECT_EQ(t.must(m.vcpu().get_vcpu_events()).nmi.pending, 0);
+  EXPECT_EQ(t.must(m.vcpu().get_vcpu_events()).nmi.masked, 1);
+  ASSERT_TRUE(run_to_exit(m, hlt().at("after"), __FILE__, __LINE__));
+  EXPECT_EQ(t.must(m.vcpu().get_vcpu_events()).nmi.masked, 0);
+}
+
+}  // namespace
+}  // namespace conformance
