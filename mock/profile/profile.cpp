@@ -1,47 +1,111 @@
-// The profiles: one per recorded kernel.
+// Profiles from recorded facts. Each is parsed at its first use and lives as long as the process.
 #include "mock/profile/profile.hpp"
 
-#include <array>
+#include <unistd.h>
 
-#include "mock/profile/defaults.hpp"
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+
+#include "kvmapi/cap.hpp"
+#include "mock/profile/modelled.hpp"
+#include "mock/profile/recorded_facts.hpp"
 
 namespace mock {
 namespace {
 
-constexpr u64 kTscKhz = 2600000;
+using nlohmann::json;
 
-Profile make(std::string name, KernelVersion kernel) {
-  Profile profile;
-  profile.name = std::move(name);
-  profile.kernel = kernel;
-  profile.supported_cpuid = default_supported_cpuid();
-  profile.emulated_cpuid = default_emulated_cpuid();
-  profile.msrs_to_save = default_msrs_to_save();
-  profile.feature_msrs = {{0x8b, 0x1000065}, {0x10a, 0}, {0xc0011029, 2}};
-  profile.tsc_khz = kTscKhz;
-  return profile;
+// Numbers are recorded as JSON numbers or as "0x..." strings.
+u64 number(const json& value) {
+  return value.is_string() ? std::stoull(value.get<std::string>(), nullptr, 0) : value.get<u64>();
 }
 
-const std::array<Profile, 4>& all() {
-  static const std::array<Profile, 4> profiles = {make("5.10", {5, 10}), make("6.1", {6, 1}), make("6.12", {6, 12}),
-                                                  make("7.2", {7, 2})};
-  return profiles;
+KernelVersion parse_release(const std::string& release) {
+  KernelVersion version;
+  if (std::sscanf(release.c_str(), "%d.%d", &version.major, &version.minor) != 2) return {};
+  return version;
+}
+
+std::vector<kvm_cpuid_entry2> parse_cpuid(const json& list) {
+  std::vector<kvm_cpuid_entry2> entries;
+  for (const json& item : list) {
+    const auto field = [&](const char* name) { return static_cast<u32>(number(item.at(name))); };
+    kvm_cpuid_entry2 entry{.function = field("function"),
+                           .index = field("index"),
+                           .flags = field("flags"),
+                           .eax = field("eax"),
+                           .ebx = field("ebx"),
+                           .ecx = field("ecx"),
+                           .edx = field("edx"),
+                           .padding = {}};
+    if (cut_to_modelled(entry)) entries.push_back(entry);
+  }
+  return entries;
+}
+
+// The tested machine's own processor speed would be as good; one value makes runs comparable.
+constexpr u64 kTscKhz = 2600000;
+
+std::unique_ptr<Profile> parse(const RecordedFacts& facts) {
+  const json document = json::parse(facts.json);
+  auto profile = std::make_unique<Profile>();
+  profile->name = facts.profile;
+  profile->kernel = parse_release(document.at("kernel").at("release").get<std::string>());
+  profile->tsc_khz = kTscKhz;
+  for (const auto& [name, value] : document.at("capabilities").at("system").items()) {
+    const auto cap = cap_from_name(name);
+    if (!cap || !value.is_number()) continue;
+    const u32 id = static_cast<u32>(*cap);
+    if (is_modelled_capability(id)) profile->capabilities[id] = value.get<int>();
+  }
+  profile->supported_cpuid = parse_cpuid(document.at("cpuid").at("supported"));
+  profile->emulated_cpuid = parse_cpuid(document.at("cpuid").at("emulated"));
+  const json& msrs = document.at("msrs");
+  for (const json& index : msrs.at("index_list"))
+    if (const u32 msr = static_cast<u32>(number(index)); is_modelled_msr(msr)) profile->msrs_to_save.push_back(msr);
+  for (const auto& [index, value] : msrs.at("features").items())
+    if (value.is_string() || value.is_number())
+      profile->feature_msrs.push_back({static_cast<u32>(std::stoul(index, nullptr, 0)), number(value)});
+  for (const auto& [index, value] : msrs.at("fresh").items())
+    if (value.is_string() || value.is_number())
+      profile->fresh_msrs[static_cast<u32>(std::stoul(index, nullptr, 0))] = number(value);
+  return profile;
 }
 
 }  // namespace
 
 const Profile* find_profile(std::string_view name) {
   if (name.empty()) name = kDefaultProfile;
-  if (name == "7.x") name = "7.2";
-  for (const Profile& profile : all())
-    if (profile.name == name) return &profile;
+  static std::mutex mutex;
+  static std::map<std::string_view, std::unique_ptr<Profile>> parsed;
+  std::lock_guard lock(mutex);
+  for (const RecordedFacts& facts : recorded_facts()) {
+    if (facts.profile != name) continue;
+    auto& profile = parsed[facts.profile];
+    if (!profile) profile = parse(facts);
+    return profile.get();
+  }
   return nullptr;
 }
 
 std::vector<std::string> profile_names() {
   std::vector<std::string> names;
-  for (const Profile& profile : all()) names.push_back(profile.name);
+  for (const RecordedFacts& facts : recorded_facts()) names.emplace_back(facts.profile);
   return names;
 }
+
+int Profile::capability(u32 number) const {
+  // The recorded value is the lab machine's number of processors; the rule is min(online, max).
+  if (number == static_cast<u32>(Cap::NrVcpus))
+    return static_cast<int>(std::clamp<long>(sysconf(_SC_NPROCESSORS_ONLN), 1, max_vcpus()));
+  const auto found = capabilities.find(number);
+  return found == capabilities.end() ? 0 : found->second;
+}
+
+u32 Profile::max_slots() const { return static_cast<u32>(capability(static_cast<u32>(Cap::NrMemslots))); }
+u32 Profile::max_vcpus() const { return static_cast<u32>(capability(static_cast<u32>(Cap::MaxVcpus))); }
+u32 Profile::max_vcpu_ids() const { return static_cast<u32>(capability(static_cast<u32>(Cap::MaxVcpuId))); }
 
 }  // namespace mock

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <compare>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,10 +31,12 @@ struct Profile {
   std::vector<kvm_cpuid_entry2> supported_cpuid, emulated_cpuid;
   std::vector<u32> msrs_to_save;         // KVM_GET_MSR_INDEX_LIST
   std::vector<FeatureMsr> feature_msrs;  // KVM_GET_MSR_FEATURE_INDEX_LIST and the values behind it
+  std::map<u32, u64> fresh_msrs;         // values of a vcpu that nobody touched
+  std::map<u32, int> capabilities;       // KVM_CHECK_EXTENSION on /dev/kvm
   u64 tsc_khz = 0;
 
   bool since(int major, int minor) const { return kernel >= KernelVersion{major, minor}; }
-  // KVM_CHECK_EXTENSION on /dev/kvm; 0 for what this kernel or the mock does not have.
+  // 0 for what this kernel or the mock does not have.
   int capability(u32 number) const;
 
   u32 max_slots() const;
@@ -41,7 +44,7 @@ struct Profile {
   u32 max_vcpu_ids() const;
 };
 
-// The profile called `name` ("6.12", "7.x"), or nullptr. Profiles live as long as the process.
+// The profile called `name` (one of profile_names()), or nullptr. Profiles live as long as the process.
 const Profile* find_profile(std::string_view name);
 // The names to offer in a message, oldest kernel first.
 std::vector<std::string> profile_names();

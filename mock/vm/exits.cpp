@@ -78,8 +78,7 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
 
 void Vcpu::init_registers() {
   cpu_.init();
-  const kvm_cpuid_entry2* leaf1 = find_cpuid(1, 0);
-  state().gpr[RDX] = leaf1 ? leaf1->eax : 0x600;
+  set_reset_state();
   events_ = {};
   state_changed_ = translations_changed_ = true;
 }

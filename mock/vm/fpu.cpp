@@ -31,6 +31,19 @@ void get_stack(FpuState& fpu, const u8* in) {
   }
 }
 
+// XSTATE_BV as hardware's XSAVE would write it: components that are not in their initial state.
+u64 components_in_use(const FpuState& fpu) {
+  const FpuState fresh;
+  u64 used = 0;
+  if (fpu.st != fresh.st || fpu.fcw != fresh.fcw || fpu.fsw || fpu.ftw || fpu.last_ip || fpu.last_dp || fpu.last_opcode)
+    used |= kX87;
+  for (const XmmOrYmm& reg : fpu.ymm) {
+    if (reg.q[0] | reg.q[1]) used |= kSse;
+    if (reg.q[2] | reg.q[3]) used |= kAvx;
+  }
+  return used;
+}
+
 // FXSAVE64 layout.
 struct Legacy {
   u16 fcw, fsw;
@@ -104,15 +117,15 @@ Result<kvm_xsave> Vcpu::get_xsave() {
                   .xmm = {},
                   .unused = {}};
   put_stack(fpu, image.legacy.st.data());
-  image.xstate_bv = supported_xcr0() & (kX87 | kSse | kAvx);
   for (unsigned i = 0; i < 16; ++i) {
     std::memcpy(image.legacy.xmm.data() + 16 * i, &fpu.ymm[i].q[0], 16);
     std::memcpy(image.ymm_high.data() + 16 * i, &fpu.ymm[i].q[2], 16);
   }
-  if (!(image.xstate_bv & kAvx)) image.ymm_high = {};
-  // QUIRK(kvm, all, fpu_copy_guest_fpstate_to_uabi): bytes 464-471 of the legacy area tell the supported features.
+  image.xstate_bv = components_in_use(fpu) & supported_xcr0();
+  if (!vm_.profile().since(6, 1)) image.legacy.mxcsr_mask = 0;
+  // QUIRK(kvm, 6.1, copy_xstate_to_uabi_buf): bytes 464-471 of the legacy area tell the host's features.
   const u64 supported = supported_xcr0();
-  std::memcpy(image.legacy.unused.data() + 48, &supported, 8);
+  if (vm_.profile().since(6, 1)) std::memcpy(image.legacy.unused.data() + 48, &supported, 8);
   kvm_xsave out{};
   std::memcpy(out.region.data(), &image, sizeof image);
   return out;

@@ -150,8 +150,12 @@ bool Vcpu::get_msr(u32 index, u64& value, bool) {
       }
     return false;
   }
-  const auto found = msrs_.find(index);
-  value = found == msrs_.end() ? 0 : found->second;
+  if (const auto found = msrs_.find(index); found != msrs_.end()) {
+    value = found->second;
+  } else {
+    const auto fresh = vm_.profile().fresh_msrs.find(index);
+    value = fresh == vm_.profile().fresh_msrs.end() ? 0 : fresh->second;
+  }
   return true;
 }
 

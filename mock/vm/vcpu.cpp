@@ -20,12 +20,22 @@ Vcpu::Vcpu(Vm& vm, u32 id, u32 index, RunPages pages)
       tsc_khz_(vm.config().default_tsc_khz) {
   mp_state_ = !has_lapic_ || is_bsp() ? kMpStateRunnable : kMpStateUninitialized;
   apic_base_ = 0xfee00000 | (u64{1} << 11) | (is_bsp() ? u64{1} << 8 : 0);
-  // Family/model/stepping before any CPUID is set (kvm_vcpu_reset()).
-  state().gpr[cpu::RDX] = 0x600;
+  set_reset_state();
   state_changed_ = translations_changed_ = true;
 }
 
 Vcpu::~Vcpu() = default;
+
+// What kvm_vcpu_reset() and init_vmcb() give beyond the processor's own reset.
+void Vcpu::set_reset_state() {
+  const kvm_cpuid_entry2* leaf1 = find_cpuid(1, 0);
+  // Family/model/stepping 0x600 as long as no CPUID is set; 5.10 has zero there.
+  state().gpr[cpu::RDX] = leaf1 ? leaf1->eax : vm_.profile().since(6, 1) ? 0x600 : 0;
+  for (cpu::Segment& segment : state().seg) segment.attributes = 0x92;
+  state().seg[cpu::CS].attributes = 0x9a;
+  state().ldtr.attributes = 0x82;
+  state().tr.attributes = 0x83;
+}
 
 Result<int> Vcpu::ioctl(u32 request, u64 argument) {
   static const RowIndex<Vcpu> index(rows());

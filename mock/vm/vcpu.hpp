@@ -149,6 +149,7 @@ class Vcpu final : private cpu::Bus {
   bool is_refused_by_hardware() const;
   Result<int> exit_fail_entry();
   void init_registers();
+  void set_reset_state();
   void drop_completion();
   void note_instruction(Diagnostics& diagnostics, const cpu::StopInfo& info);
 
