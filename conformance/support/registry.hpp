@@ -33,7 +33,8 @@ class Registry {
   // The one that KVM_ROWS and KVM_TEST fill.
   static Registry& global();
 
-  void add(Test test) { tests_.push_back(std::move(test)); }
+  // `file` is cut to its part within the project, whatever the build passed to the compiler.
+  void add(Test test);
   // In order of registration; call sort() once before reading.
   const std::vector<Test>& tests() const { return tests_; }
   const Test* find(std::string_view id) const;
