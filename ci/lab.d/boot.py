@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from errors import LabError, explain_os_error
 
-# R: ready (kernel release)  O, E: standard output, error  F: file (name, NUL, content)
+# R: ready (kernel release)  O, E, P: standard output, standard error, descriptor 3 (progress)  F: file (name, NUL, content)
 # H: heartbeat  X: wait status of the program  L: the guest's own set-up failed (text)
-kFrames = b"ROEFHXL"
-kBootTimeoutS = 120
-kSilenceS = 60  # heartbeats come every second; so long without any byte means that the guest hangs
+FRAMES = b"ROEPFHXL"
+BOOT_TIMEOUT_S = 120
+SILENCE_S = 60  # heartbeats come every second; so long without any byte means that the guest hangs
 _CPU = "max,+svm,-cx16"
-_DEATH = re.compile(r"(Kernel panic.*|Oops: .*|BUG: .*|general protection fault.*|Unable to handle.*|int3: .*)")
+DEATH = re.compile(r"(Kernel panic.*|Oops: .*|BUG: .*|general protection fault.*|Unable to handle.*|int3: .*)")
 
 
 @dataclass
@@ -64,7 +64,7 @@ class Frames:
         """Yields (type, payload) for every frame that is complete now."""
         self._buffer += data
         while len(self._buffer) >= 7:
-            if self._buffer[:2] != b"KL" or self._buffer[2] not in kFrames:  # the firmware may print here too
+            if self._buffer[:2] != b"KL" or self._buffer[2] not in FRAMES:  # the firmware may print here too
                 del self._buffer[0]
                 continue
             size = struct.unpack_from("<I", self._buffer, 3)[0]
@@ -77,7 +77,7 @@ class Frames:
 
 
 def boot(kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, append=""):
-    """Boots, forwards output to on_output(fd, bytes), returns the Outcome. Never leaves a QEMU behind."""
+    """Boots, forwards output to on_output(fd, bytes) (3: progress), returns the Outcome. Never leaves a QEMU behind."""
     with tempfile.TemporaryDirectory(prefix="kvm-lab-") as work:
         initramfs = os.path.join(work, "initramfs")
         try:
@@ -103,8 +103,8 @@ def boot(kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, app
 
 
 def _follow(process, outcome, on_output, deadline):
-    frames, limit = Frames(), time.monotonic() + kBootTimeoutS
-    outcome.verdict, outcome.detail = "hang", f"no sign of life for {kBootTimeoutS} s while booting"
+    frames, limit = Frames(), time.monotonic() + BOOT_TIMEOUT_S
+    outcome.verdict, outcome.detail = "hang", f"no sign of life for {BOOT_TIMEOUT_S} s while booting"
     while True:
         wait = min(deadline, limit) - time.monotonic()
         if wait <= 0:
@@ -119,8 +119,8 @@ def _follow(process, outcome, on_output, deadline):
                 outcome.verdict, outcome.detail = "panic", "the guest ended before the program did"
             return
         for kind, payload in frames.feed(data):
-            limit = time.monotonic() + kSilenceS
-            outcome.detail = f"no sign of life for {kSilenceS} s"
+            limit = time.monotonic() + SILENCE_S
+            outcome.detail = f"no sign of life for {SILENCE_S} s"
             _take(outcome, kind, payload, on_output)
         if outcome.verdict != "hang":
             limit = time.monotonic() + 10  # it only has to reboot now
@@ -129,8 +129,8 @@ def _follow(process, outcome, on_output, deadline):
 def _take(outcome, kind, payload, on_output):
     if kind == "R":
         outcome.release = payload.decode()
-    elif kind in "OE":
-        on_output(1 if kind == "O" else 2, payload)
+    elif kind in "OEP":
+        on_output({"O": 1, "E": 2, "P": 3}[kind], payload)
     elif kind == "F":
         name, content = payload.split(b"\0", 1)
         outcome.files[name.decode()] = content
@@ -142,7 +142,7 @@ def _take(outcome, kind, payload, on_output):
 
 def _judge(outcome, qemu_errors):
     """A dead kernel is named by its own words; a QEMU that did not start by QEMU's."""
-    death = _DEATH.search(outcome.console)
+    death = DEATH.search(outcome.console)
     if outcome.verdict in ("hang", "panic", "timeout") and death:
         outcome.verdict, outcome.detail = "panic", death.group(1).strip()
     elif outcome.verdict == "panic" and not outcome.release:

@@ -16,7 +16,8 @@ _KERNEL_HELP = "5.10, 6.1, 6.12, 7.x (newest of the 7 series), any other Debian 
 
 def _forward(fd, data):
     """Guest output to the same stream here."""
-    os.write(fd, data)
+    if fd != 3:
+        os.write(fd, data)
 
 
 def _params(items):
@@ -121,7 +122,8 @@ def parser():
     one.set_defaults(run=command_exec)
     one = commands.add_parser("record", help="rewrite the recorded facts of the kernels of the matrix")
     one.add_argument("kernels", nargs="*", metavar="KERNEL")
-    one.add_argument("--program", default=os.path.join(_TOP, "build/release/bin/kvm-record"), metavar="PATH", help="kvm-record (release build)")
+    one.add_argument("--program", default=os.path.join(_TOP, "build/release/bin/kvm-record"), metavar="PATH",
+                     help="kvm-record (release build)")
     one.add_argument("--out", default=os.path.join(_TOP, "conformance/recorded"), metavar="DIR")
     one.set_defaults(run=command_record)
     return top

@@ -1,12 +1,17 @@
-// The first and only process of a lab guest. Loads the modules of /lab/modules, runs the program of /lab/argv and reports to
-// the host: everything it prints, the files it left in /lab/out, its exit status. Reports are frames on I/O port 0xe9
-// (QEMU's isa-debugcon): a byte written there has arrived, whatever the kernel does next, and no driver is needed.
-// Frame: "KL", one type byte, u32 length, payload. Types: see `kFrames` of boot.py.
+// The first and only process of a lab guest. Loads the modules of /lab/modules, runs the program of /lab/argv and
+// reports to the host: everything it prints, the files it left in /lab/out, its exit status. Reports are frames on I/O
+// port 0xe9 (QEMU's isa-debugcon): a byte written there has arrived, whatever the kernel does next, and no driver is
+// needed. Frame: "KL", one type byte, u32 length, payload. Types: see FRAMES of boot.py.
+//
+// Descriptor 3 of the program is for its progress. Before a test can kill the kernel, the line that names it must have
+// left the guest: this process and (if /lab/supervised exists) the program have real-time priority, their children have
+// not.
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -24,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kPort = 0xe9, kHeartbeatMs = 1000, kMaxStrings = 1024 };
+enum { kPort = 0xe9, kHeartbeatMs = 1000, kProgressFd = 3, kOwnPriority = 50, kProgramPriority = 40 };
 
 static void out_bytes(const void* data, size_t size) {
   __asm__ volatile("rep outsb" : "+S"(data), "+c"(size) : "d"(kPort) : "memory");
@@ -82,9 +87,9 @@ static char** strings(const char* path) {
   size_t size = 0;
   char* data = slurp(path, &size);
   if (!data) return (char**)&none;
-  char** list = calloc(kMaxStrings + 1, sizeof *list);
+  char** list = calloc(size + 1, sizeof *list);
   int count = 0;
-  for (char* p = data; p < data + size && count < kMaxStrings; p += strlen(p) + 1) list[count++] = p;
+  for (char* p = data; p < data + size; p += strlen(p) + 1) list[count++] = p;
   return list;
 }
 
@@ -126,14 +131,26 @@ static int pump(int fd, char type) {
   return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
-static pid_t start(char** argv, char** env, int out, int err) {
+static void set_priority(int priority) {
+  const struct sched_param param = {.sched_priority = priority};
+  sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param);
+}
+
+// What the program writes comes back through pipes: its standard output, standard error and progress.
+struct stream {
+  char type;
+  int target;  // descriptor in the program
+  int pipe[2];
+};
+
+static pid_t start(char** argv, char** env, const struct stream* streams, int count) {
   pid_t child = fork();
   if (child != 0) return child;
   setsid();
-  dup2(open("/dev/null", O_RDONLY), 0);
-  dup2(out, 1);
-  dup2(err, 2);
+  dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0);
+  for (int i = 0; i < count; ++i) dup2(streams[i].pipe[1], streams[i].target);
   ioperm(kPort, 1, 0);
+  if (access("/lab/supervised", F_OK) == 0) set_priority(kProgramPriority);
   execve(argv[0], argv, env);
   dprintf(2, "%s: %s\n", argv[0], strerror(errno));
   _exit(127);
@@ -141,23 +158,31 @@ static pid_t start(char** argv, char** env, int out, int err) {
 
 // Forwards output and heartbeats until the program has ended; returns its wait status.
 static int run(char** argv, char** env) {
-  int out[2], err[2], status = 0;
-  if (pipe2(out, O_CLOEXEC) != 0 || pipe2(err, O_CLOEXEC) != 0) fail("pipe: %s", strerror(errno));
-  pid_t child = start(argv, env, out[1], err[1]);
+  enum { kStreams = 3 };
+  struct stream streams[kStreams] = {{'P', kProgressFd, {-1, -1}}, {'O', 1, {-1, -1}}, {'E', 2, {-1, -1}}};
+  struct pollfd fds[kStreams];
+  for (int i = 0; i < kStreams; ++i) {
+    if (pipe2(streams[i].pipe, O_CLOEXEC) != 0) fail("pipe: %s", strerror(errno));
+    // Far from 0 to 3, so that dup2 in the program can not hit a pipe that is still needed.
+    for (int end = 0; end < 2; ++end) streams[i].pipe[end] = fcntl(streams[i].pipe[end], F_DUPFD_CLOEXEC, 64);
+    fcntl(streams[i].pipe[0], F_SETFL, O_NONBLOCK);
+    fds[i] = (struct pollfd){streams[i].pipe[0], POLLIN, 0};
+  }
+  set_priority(kOwnPriority);
+  int status = 0, open_streams = kStreams;
+  pid_t child = start(argv, env, streams, kStreams);
   if (child < 0) fail("fork: %s", strerror(errno));
-  close(out[1]), close(err[1]);
-  fcntl(out[0], F_SETFL, O_NONBLOCK), fcntl(err[0], F_SETFL, O_NONBLOCK);
-  struct pollfd fds[2] = {{out[0], POLLIN, 0}, {err[0], POLLIN, 0}};
+  for (int i = 0; i < kStreams; ++i) close(streams[i].pipe[1]);
   for (int ended = 0; !ended;) {
-    if (poll(fds, 2, fds[0].fd < 0 && fds[1].fd < 0 ? 50 : kHeartbeatMs) == 0) frame('H', "", 0);
-    if (fds[0].revents && !pump(fds[0].fd, 'O')) fds[0].fd = -1;
-    if (fds[1].revents && !pump(fds[1].fd, 'E')) fds[1].fd = -1;
+    if (poll(fds, kStreams, open_streams ? kHeartbeatMs : 50) == 0) frame('H', "", 0);
+    for (int i = 0; i < kStreams; ++i)
+      if (fds[i].fd >= 0 && fds[i].revents && !pump(fds[i].fd, streams[i].type)) fds[i].fd = -1, --open_streams;
     int one;
     for (pid_t pid; (pid = waitpid(-1, &one, WNOHANG)) > 0;)
       if (pid == child) status = one, ended = 1;
   }
-  for (struct pollfd* p = fds; p != fds + 2; ++p)
-    while (p->fd >= 0 && poll(p, 1, 0) > 0 && pump(p->fd, p == fds ? 'O' : 'E')) {
+  for (int i = 0; i < kStreams; ++i)
+    while (fds[i].fd >= 0 && poll(&fds[i], 1, 0) > 0 && pump(fds[i].fd, streams[i].type)) {
     }
   return status;
 }
@@ -171,7 +196,8 @@ int main(void) {
   mount_one("tmpfs", "/dev/shm", "tmpfs", NULL);
   mount_one("debugfs", "/sys/kernel/debug", "debugfs", NULL);
   mkdir("/lab/out", 0755);
-  for (int fd = 0; fd >= 0 && fd < 3;) fd = open("/dev/null", O_RDWR | O_CLOEXEC);  // 0 to 2 must not be taken by a pipe
+  for (int fd = 0; fd >= 0 && fd < 3;)
+    fd = open("/dev/null", O_RDWR | O_CLOEXEC);  // 0 to 2 must not be taken by a pipe
   struct rlimit files = {65536, 65536}, core = {0, 0};
   setrlimit(RLIMIT_NOFILE, &files);
   setrlimit(RLIMIT_CORE, &core);

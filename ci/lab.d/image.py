@@ -82,8 +82,9 @@ def guest_init(cache):
     return path
 
 
-def build(kernel, argv, cache, files=(), env=(), module_params=None):
-    """The initramfs as bytes. `argv[0]` is a program of the host; `files` are (host path, guest path) pairs."""
+def build(kernel, argv, cache, files=(), env=(), module_params=None, supervised=False):
+    """The initramfs as bytes. `argv[0]` is a program of the host; `files` are (host path, guest path) pairs. `supervised`: the program
+    runs tests in child processes and names each on descriptor 3 before it starts."""
     program = argv[0]
     if not os.path.isfile(program):
         raise LabError(f"{program}: no such program", USAGE)
@@ -105,6 +106,8 @@ def build(kernel, argv, cache, files=(), env=(), module_params=None):
         cpio.file(path, inside_module)
         pairs += [inside_module, (module_params or {}).get(os.path.basename(path).removesuffix(".ko"), "")]
     cpio.add("/lab/modules", _strings(pairs))
+    if supervised:
+        cpio.add("/lab/supervised")
     cpio.add("/lab/argv", _strings([inside, *argv[1:]]))
     cpio.add("/lab/env", _strings(["PATH=/bin:/usr/bin:/lab/bin", "HOME=/root", "KVM_LAB=1", *env]))
     return cpio.bytes()

@@ -1,0 +1,64 @@
+"""Every x86 ioctl and every x86 exit is the subject of a conformance row, or stands in uncovered.txt with the reason. A line there that
+is no longer true has to go."""
+
+import re
+
+import tables
+from tree import without_comments
+
+LIST = "ci/checks/uncovered.txt"
+
+
+def lower_snake(c_name):
+    """set_user_memory_region for KVM_SET_USER_MEMORY_REGION."""
+    return c_name.removeprefix("KVM_").lower()
+
+
+def covered_ioctls(tree):
+    """Middle parts of the ids (area.ioctl.claim) that rows and tests are registered under."""
+    text = "\n".join(without_comments(tree.read(path)) for path in tree.paths(r"^conformance/(?!support|runner|facts).*\.cpp$"))
+    return set(re.findall(r'"\w+\.(\w+)(?:\.\w+)?"', text)), text
+
+
+def x86_exits(tree):
+    """[(C name, Id)] of the exits that x86 can give."""
+    rows = re.findall(r"^EXIT\w*\((\w+), (\w+), \d+, ([^)]*)\)", tree.read("kvmapi/exits.def"), re.M)
+    return [(name, ident) for name, ident, rest in rows if re.search(r"\b(X86|kEvery)\b", rest)]
+
+
+def uncovered_list(tree):
+    """{C name: reason} of uncovered.txt."""
+    found = {}
+    for line in tree.read(LIST).splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition(" ")
+            found[name] = reason.strip()
+    return found
+
+
+def check(tree):
+    """Messages for subjects without a row and for lines of the list that are stale or say no reason."""
+    names, text = covered_ioctls(tree)
+    messages, listed = [], uncovered_list(tree)
+    subjects = {name: lower_snake(name) in names for name, _, _ in tables.x86_ioctls(tree)}
+    for name, ident in x86_exits(tree):
+        macro = re.sub(r"(?<!^)(?=[A-Z])", "_", ident).lower()
+        subjects[name] = bool(re.search(rf"\bExit::{ident}\b|\b{macro}\(", text))
+    for name, is_covered in sorted(subjects.items()):
+        if not is_covered and name not in listed:
+            messages.append(f"{name}: no conformance row is about it, and {LIST} does not say why")
+        if is_covered and name in listed:
+            messages.append(f"{LIST}: {name} has rows now; delete its line")
+    for name, reason in listed.items():
+        if name not in subjects:
+            messages.append(f"{LIST}: {name} is no x86 ioctl or exit of the tables")
+        elif not reason:
+            messages.append(f"{LIST}: {name} gives no reason")
+    return messages
+
+
+_EXITS = 'EXIT(KVM_EXIT_HLT, Hlt, 5, X86, "5")\n'
+BAD = {"kvmapi/ioctls.def": tables.GOOD["kvmapi/ioctls.def"], "kvmapi/exits.def": _EXITS, LIST: "KVM_GONE because\n",
+       "conformance/vm/a_test.cpp": ""}
+GOOD = {"kvmapi/ioctls.def": tables.GOOD["kvmapi/ioctls.def"], "kvmapi/exits.def": _EXITS, LIST: "KVM_EXIT_HLT needs hardware\n",
+        "conformance/run/run_test.cpp": 'KVM_ROWS("run.run", "api.rst 4.10", kRows);\n'}
