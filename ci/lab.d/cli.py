@@ -1,6 +1,7 @@
 """The commands of ci/lab."""
 
 import argparse
+import functools
 import os
 import sys
 
@@ -8,7 +9,8 @@ import boot
 import files
 import image
 import kernels
-from errors import SETUP, LabError
+import suite_commands
+from errors import SETUP, USAGE, LabError
 
 _TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 _KERNEL_HELP = "5.10, 6.1, 6.12, 7.x (newest of the 7 series), any other Debian series such as 7.2, or the path of a bzImage"
@@ -26,7 +28,7 @@ def _params(items):
     for item in items:
         module, _, assignment = item.partition(".")
         if "=" not in assignment:
-            raise LabError(f"--param {item}: expected MODULE.NAME=VALUE", 2)
+            raise LabError(f"--param {item}: expected MODULE.NAME=VALUE", USAGE)
         found[module.replace("-", "_")] = f"{found.get(module, '')} {assignment}".strip()
     return found
 
@@ -64,7 +66,7 @@ def command_exec(args):
     kernel = kernels.find(args.kernel, args.modules)
     more = [tuple(f.split(":", 1)) if ":" in f else (f, os.path.abspath(f)) for f in args.file]
     program = [args.program, *args.arguments]
-    archive = image.build(kernel, program, kernels.cache_dir(), more, args.env, _params(args.param))
+    archive = image.build(kernel, program, kernels.cache_dir(), more, args.env, args.params)
     outcome = boot.boot(kernel, archive, _forward, args.timeout, args.memory, args.append)
     if args.console:
         sys.stderr.write(outcome.console)
@@ -91,20 +93,23 @@ def command_record(args):
     return 0
 
 
-def _add_boot_options(parser):
+def _add_kernel(parser):
     parser.add_argument("kernel", metavar="KERNEL", help=_KERNEL_HELP)
     parser.add_argument("--modules", metavar="DIR", help="folder with the modules of a bzImage (searched in depth)")
+
+
+def _add_boot_options(parser):
     parser.add_argument("--param", action="append", default=[], metavar="MODULE.NAME=VALUE", help="module parameter, e.g. kvm_amd.nested=0")
     parser.add_argument("--append", default="", metavar="TEXT", help="more kernel command line")
     parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="guest memory (1024)")
-    parser.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds until the guest is ended (600)")
 
 
 def parser():
     """The command line."""
     top = argparse.ArgumentParser(prog="ci/lab", description="Real kernels with kvm_amd under QEMU TCG: no virtualisation needed. "
                                   "Kernels come from Debian's archive, once, into $KVM_LAB_CACHE or ~/.cache/kvm-conformance.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND",
+                                  parser_class=functools.partial(argparse.ArgumentParser, allow_abbrev=False))
     one = commands.add_parser("list", help="known kernels, and the versions in the cache")
     one.set_defaults(run=command_list)
     one = commands.add_parser("fetch", help="download kernels now (all of the matrix by default)")
@@ -112,7 +117,9 @@ def parser():
     one.add_argument("--refresh", action="store_true", help="replace what the cache has by the newest")
     one.set_defaults(run=command_fetch)
     one = commands.add_parser("exec", help="run a program of this machine in a guest; exit status is the program's")
+    _add_kernel(one)
     _add_boot_options(one)
+    one.add_argument("--timeout", type=float, default=600, metavar="S", help="seconds until the guest is ended (600)")
     one.add_argument("--file", action="append", default=[], metavar="HOST[:GUEST]", help="copy one more file into the guest")
     one.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     one.add_argument("--out", default=".", metavar="DIR", help="where files that the program left in /lab/out go (.)")
@@ -120,6 +127,20 @@ def parser():
     one.add_argument("program", metavar="PROGRAM")
     one.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS")
     one.set_defaults(run=command_exec)
+    more = "Other arguments (--filter, --exclude, --timeout ...) go to `kvm-conformance run`."
+    one = commands.add_parser("run", help="run the suite on one kernel", epilog=more)
+    _add_kernel(one)
+    _add_boot_options(one)
+    suite_commands.add_suite_options(one, _TOP)
+    one.set_defaults(run=suite_commands.command_run)
+    one = commands.add_parser("matrix", help="run the suite on all kernels and the mock: one table", epilog=more)
+    _add_boot_options(one)
+    suite_commands.add_suite_options(one, _TOP)
+    one.add_argument("--kernels", metavar="A,B", help=f"only these ({','.join(kernels.MATRIX)})")
+    one.add_argument("--no-mock", action="store_true", help="leave the mock out")
+    one.add_argument("--boots", type=int, metavar="N", help="guests at a time (one per CPU)")
+    one.add_argument("--keep", metavar="DIR", help="write results-lab-6.12.json ... there")
+    one.set_defaults(run=suite_commands.command_matrix)
     one = commands.add_parser("record", help="rewrite the recorded facts of the kernels of the matrix")
     one.add_argument("kernels", nargs="*", metavar="KERNEL")
     one.add_argument("--program", default=os.path.join(_TOP, "build/release/bin/kvm-record"), metavar="PATH",
@@ -131,8 +152,13 @@ def parser():
 
 def main(arguments):
     """Exit status: the program's for exec; else 0 as expected, 1 failure, 2 usage, 3 own set-up, 4 kernel not available."""
-    args = parser().parse_args(arguments)
+    args, rest = parser().parse_known_args(arguments)
+    args.arguments = [*getattr(args, "arguments", []), *rest] if args.command in ("run", "matrix") else getattr(args, "arguments", [])
     try:
+        if rest and args.command not in ("run", "matrix"):
+            raise LabError(f"unknown argument {rest[0]}; see ci/lab {args.command} --help", USAGE)
+        if hasattr(args, "param"):
+            args.params = _params(args.param)
         return args.run(args)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
