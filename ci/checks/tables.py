@@ -22,7 +22,7 @@ def check(tree):
     messages = []
     wrappers = {kind: set(re.findall(r"Ioctl::(\w+)", _text(tree, rf"^kvmapi/{file}\.(hpp|cpp)$"))) for kind, file in _FILES.items()}
     has_mock = bool(tree.paths(r"^mock/vm/.*\.cpp$"))
-    rows = re.findall(r"\b(?:ROW|MISSING)\w*\(\s*(\w+)", _text(tree, r"^mock/vm/.*\.cpp$"))
+    rows = re.findall(r"\b(?:ROW|MISSING)\w*\((?:\s*\d+,)*\s*(\w+)", _text(tree, r"^mock/vm/.*\.cpp$"))
     for name, ident, kinds in x86_ioctls(tree):
         for kind in kinds:
             if ident not in wrappers.get(kind, set()):
