@@ -39,9 +39,6 @@ enum class Privilege : u8 { supervisor, user, supervisor_ac };
 
 enum PageFaultError : u32 { PF_P = 1, PF_W = 2, PF_U = 4, PF_RSVD = 8, PF_I = 16, PF_PK = 32 };
 
-struct Block;
-struct BlockCache;
-
 // Lazy arithmetic flags. CF is eager; the others follow from the last result.
 //  ZF = result == 0; SF = sign(result) ^ sign delta; PF = parity(result ^ parity delta); AF = bit 4 of carries;
 //  OF = bit 63 of carries ^ CF. Results and carries are sign-extended from the operand size.
@@ -55,12 +52,65 @@ struct TlbEntry {
   u64 read_tag, write_tag, execute_tag;  // linear page address, or kInvalidTag
   u8* host_minus_linear;                 // host pointer = this + linear
 };
+static_assert(sizeof(TlbEntry) == 32);
 inline constexpr u64 kInvalidTag = 1;
+inline constexpr unsigned kTlbShift = 12 - 5;  // linear address -> byte offset of its entry, before masking
 
+// Starts as a shared table of one entry that never matches, grows with use.
 struct Tlb {
-  TlbEntry* entries = nullptr;  // at first a shared table of one entry that never matches
-  u64 mask = 0;                 // (number of entries - 1)
+  TlbEntry* entries;
+  u64 byte_mask;  // (number of entries - 1) * sizeof(TlbEntry)
+  u32 misses;     // since the last growth
 };
+
+// A segment register prepared for the fast path: an access may start at `offset` if offset + size - 1 <= last (signed).
+struct SegmentView {
+  u64 base;
+  s64 read_last, write_last;  // -1: never; the slow path finds out why
+};
+
+struct Block;
+struct BlockCache;
+
+struct JumpEntry {
+  u64 rip;
+  Block* block;
+};
+
+// Accesses of the current instruction to device memory. Reads are answered from here when the instruction is repeated
+// after user space has supplied data; writes leave when the instruction has retired.
+struct DeviceLog {
+  static constexpr unsigned kEntries = 16;
+  struct Entry {
+    u64 gpa;
+    u8 size;
+    std::array<u8, 8> data;
+  };
+  u8 reads = 0;     // recorded
+  u8 replayed = 0;  // of them, used by the current attempt
+  u8 writes = 0;
+  u8 written = 0;  // of them, already delivered
+  std::array<Entry, kEntries> read, write;
+};
+
+// The instruction that waits for user space.
+struct Completion {
+  enum class Kind : u8 { none, in, out, ins, device_read, device_write, msr_read, msr_write, hypercall };
+  Kind kind = Kind::none;
+  u8 size = 0;
+  u64 rip = 0, next_rip = 0;
+};
+
+// Work to do when the current instruction has retired.
+enum After : u8 {
+  kAfterDevice = 1,  // device log in use
+  kAfterCode = 2,    // the instruction changed code: what follows may be stale
+  kAfterStop = 4,    // stop_after()
+};
+
+inline constexpr u64 kDr6SingleStep = 1u << 14;
+
+enum class Leave : u8 { none, lookup, fault, retired };
 
 struct Core {
   explicit Core(Bus& bus);
@@ -166,12 +216,50 @@ struct Core {
   void flush_page(u64 address);      // INVLPG
   void flush_all_memory();           // memory slots changed: host pointers and blocks are void
   void flush_writes();               // dirty log was read: every page must ask Bus::page again before it is written
+  void forget_verification();        // serialising instruction, new run(): code bytes are compared again before use
 
-  Tlb* tlb = nullptr;  // the one of the current privilege
-  Tlb tlbs[3];         // supervisor; user; supervisor with RFLAGS.AC under SMAP
-  u32 epoch = 1;       // blocks verified in this epoch may be entered without a check
+  // --- Engine
+  // ----------------------------------------------------------------------------------------------------------
+  TlbEntry* tlb_entries;  // of the current privilege
+  u64 tlb_byte_mask;
+  SegmentView view[6];
+  u64 linear_mask = ~u64{0};  // 32 bits outside 64-bit mode
+  u64 code_last = 0;          // last valid RIP; ~0 in 64-bit mode
+  u32 epoch = 1;              // blocks verified in this epoch may be entered without a check
   u32 mode_key = 0;
-  u8 after = 0;  // After bits: work to do when the current instruction has retired
+  struct ModeSlot {
+    u32 key = 0;
+    u32 epoch = 0;  // 0: none
+    u64 code_base = 0, code_last = 0;
+  };
+  std::array<ModeSlot, 8>
+      mode_slots;  // epochs of recently used modes, so that returning to a mode finds its blocks verified
+  u32 next_mode_slot = 0;
+  u32 last_epoch = 0;
+  u8 after = 0;
+  bool step = false;       // one instruction at a time: TF, RF, shadow
+  bool step_once = false;  // the run loop's wish: the budget does not suffice for a block
+  bool interrupt_waiting = false, window_waiting = false;  // attention put aside while IF is clear or a shadow lasts
+  Leave leaving = Leave::none;
+  const Op* next_op = nullptr;  // call-threaded builds only
+  s64 budget_left = 0;
+  u64 retired = 0;              // instructions, up to the last return of run()
+  u8 fault_length = 0;          // length of the instruction that left by leave_fault
+  bool shadow_renewed = false;  // set by STI, MOV SS, POP SS: this shadow is theirs, for the next instruction
+  bool keep_rf = false;         // set by IRET: RF stays for the next instruction
+  JumpEntry* jumps;
+  u64 jump_byte_mask = 0;
+  u32 jump_fills = 0;
+  void note_jump(u64 rip, Block* block);
+  void forget_jumps();
+  bool breakpoints_armed = false;  // DR7 asks for instruction breakpoints: every instruction is looked at
+  Block** link = nullptr;          // where to note the block that the next lookup finds
+  Privilege privilege = Privilege::supervisor;
+  Tlb tlbs[3];  // by Privilege
+  DeviceLog device;
+  Completion completion;
+  std::unique_ptr<u8[]> ins_data;  // elements of INS from user space
+  u32 ins_count = 0, ins_used = 0;
   std::unique_ptr<BlockCache> blocks;
 };
 

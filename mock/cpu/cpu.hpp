@@ -52,6 +52,9 @@ class Cpu {
   Core& core() { return core_; }
 
  private:
+  bool rip_is_unchanged_since(u64 rip) const;
+  Stop finish_repeated();
+
   Core core_;
 };
 

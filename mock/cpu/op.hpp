@@ -29,7 +29,8 @@ struct Op {
   u8 length = 0;    // instruction length in bytes
   u16 offset = 0;   // of the instruction from the block's first byte
   u8 position = 0;  // index of this op in its block
-  u8 prefixes = 0;  // bits 0-1: Rep; bit 2: LOCK; bit 3: second immediate present (in disp); bit 4: ends its block
+  u8 prefixes = 0;  // bits 0-1: Rep; bit 2: LOCK; bit 3: second immediate present (in disp); bit 4: ends its block; bit
+                    // 5: the second operand is a register
 
   unsigned scale() const { return scale_size & 3; }
   unsigned size_log2() const { return (scale_size >> 2) & 7; }

@@ -1,0 +1,104 @@
+// Decoded basic blocks and where they are kept.
+//
+// A block starts at one RIP in one mode and never continues past a page (its last instruction may cross). It is keyed
+// by the host address of its bytes, so it survives changes of the address space; `epoch` says when RIP -> bytes and the
+// bytes themselves were last verified. Dead blocks (overwritten code) stay allocated until everything is dropped,
+// because links may point to them.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mock/cpu/core.hpp"
+
+namespace mock::cpu {
+
+inline constexpr unsigned kMaxBlockOps = 32;
+
+struct Block {
+  u32 epoch = 0;  // may be entered when equal to Core::epoch; 0 never is
+  u16 count = 0;  // instructions
+  u16 ops = 0;    // without the links
+  u64 rip = 0;
+  u64 key = 0;     // block_key() of the mode it was decoded in
+  u16 length = 0;  // bytes of code
+  bool dead = false;
+  u16 first_length = 0;       // bytes in the first page
+  const u8* host = nullptr;   // code bytes in guest memory
+  const u8* host2 = nullptr;  // the rest, in the next page
+  Block* hash_next = nullptr;
+  // Followed by Op[ops], Links, code bytes.
+
+  Op* first() { return reinterpret_cast<Op*>(this + 1); }
+  u8* bytes() { return reinterpret_cast<u8*>(first() + ops + 1); }
+};
+static_assert(sizeof(Block) % alignof(Op) == 0);
+
+// Where a block may continue. Stands in the op array after the last op.
+struct Links {
+  Block* taken;
+  Block* fall;
+  u64 taken_rip, fall_rip;
+};
+static_assert(sizeof(Links) == sizeof(Op));
+
+inline Block* block_of(const Op* op) { return reinterpret_cast<Block*>(const_cast<Op*>(op) - op->position) - 1; }
+
+extern Block kNoBlock;  // never entered: its epoch is 0
+
+// Memory for blocks: chunks that start small.
+class Arena {
+ public:
+  void* allocate(std::size_t bytes);
+  void clear();
+  std::size_t used() const { return used_; }
+
+ private:
+  std::vector<std::unique_ptr<std::byte[]>> chunks_;
+  std::byte* next_ = nullptr;
+  std::byte* end_ = nullptr;
+  std::size_t used_ = 0;
+};
+
+struct BlockCache {
+  BlockCache();
+
+  Block* find(const u8* host, u64 rip, u64 key) const;
+  void insert(Block* block);
+  // Blocks that overlap the bytes die; true if there were any.
+  bool write(const u8* host, unsigned size);
+  bool has_code(const u8* host_page) const;
+  void kill(Block* block);
+  void clear();
+
+  struct CodePage {
+    const u8* page = nullptr;
+    std::vector<Block*> blocks;
+    u64 lines = 0;  // 64-byte lines with code
+  };
+
+  Arena arena;
+  std::vector<Block*> table;    // hash chains
+  std::vector<CodePage> pages;  // open addressing by host page
+  u32 block_count = 0, page_count = 0;
+
+ private:
+  CodePage* find_page(const u8* host_page);
+  CodePage& get_page(const u8* host_page);
+};
+
+// Verified block for state.rip in the current mode, or null with a fault recorded.
+Block* lookup(Core& core);
+
+// Decodes at state.rip, whose bytes are at `host`; null with a fault recorded.
+Block* decode_block(Core& core, u8* host, u64 linear);
+
+// Mode keys: what distinguishes epochs. The block key is what decoding depends on, beside the code segment's limit.
+inline constexpr u32 kModeBits = 3;       // 0: 16-bit, 1: 32-bit, 2: 64-bit code
+inline constexpr u32 kModeStep = 4;       // blocks of one instruction that always return to the run loop
+inline constexpr u32 kModePrivilege = 8;  // Privilege times this
+inline u64 block_key(const Core& core) {
+  return (core.mode_key & (kModeBits | kModeStep)) | ((core.mode_key & kModeBits) == 2 ? 0 : core.code_last << 8);
+}
+
+}  // namespace mock::cpu

@@ -1,0 +1,279 @@
+// From code bytes to a block of ops: Zydis decodes, rows choose handlers, flags that nobody can see are not computed, a
+// compare and its conditional jump become one op.
+#include <algorithm>
+#include <vector>
+
+#include "mock/cpu/dispatch.hpp"
+#include "mock/cpu/engine.hpp"
+#include "mock/cpu/memory.hpp"
+
+namespace mock::cpu {
+
+namespace {
+
+constexpr unsigned kMaxInstructionBytes = 15;
+
+const ZydisDecoder& decoder_for(u32 mode_key) {
+  static const auto decoders = [] {
+    std::array<ZydisDecoder, 3> d;
+    ZydisDecoderInit(&d[0], ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
+    ZydisDecoderInit(&d[1], ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
+    ZydisDecoderInit(&d[2], ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    return d;
+  }();
+  return decoders[mode_key & kModeBits];
+}
+
+u8 log2_bytes(unsigned bits) {
+  return bits <= 8 ? 0 : bits <= 16 ? 1 : bits <= 32 ? 2 : bits <= 64 ? 3 : bits <= 128 ? 4 : 5;
+}
+
+void fill_memory(Op& op, const ZydisDecodedOperandMem& mem, u64 next_rip) {
+  op.base = mem.base == ZYDIS_REGISTER_NONE ? kNoRegister : register_slot(mem.base);
+  op.index = mem.index == ZYDIS_REGISTER_NONE ? kNoRegister : register_slot(mem.index);
+  op.disp = mem.disp.has_displacement ? mem.disp.value : 0;
+  if (mem.base == ZYDIS_REGISTER_RIP || mem.base == ZYDIS_REGISTER_EIP) {
+    op.base = kNoRegister;
+    op.disp += static_cast<s64>(next_rip);
+  }
+  const unsigned scale = mem.scale ? static_cast<unsigned>(__builtin_ctz(mem.scale)) : 0;
+  op.scale_size = static_cast<u8>((op.scale_size & ~3u) | scale);
+  op.address = static_cast<u8>((op.address & ~7u) | static_cast<unsigned>(mem.segment - ZYDIS_REGISTER_ES));
+}
+
+void fill(Op& op, const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand* operands, u64 next_rip) {
+  op.base = op.index = kNoRegister;
+  op.length = instruction.length;
+  op.scale_size = static_cast<u8>(log2_bytes(instruction.operand_width) << 2);
+  op.address = static_cast<u8>(DS | (log2_bytes(instruction.address_width) << 3));
+  op.prefixes = 0;
+  if (instruction.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) op.prefixes |= static_cast<u8>(Rep::rep);
+  if (instruction.attributes & ZYDIS_ATTRIB_HAS_REPNE) op.prefixes |= static_cast<u8>(Rep::repne);
+  if (instruction.attributes & ZYDIS_ATTRIB_HAS_LOCK) op.prefixes |= 4;
+  bool has_memory = false, has_immediate = false;
+  for (unsigned i = 0; i < instruction.operand_count_visible; ++i) {
+    const ZydisDecodedOperand& operand = operands[i];
+    switch (operand.type) {
+      case ZYDIS_OPERAND_TYPE_REGISTER:
+        if (i < 3) op.slot[i] = register_slot(operand.reg.value);
+        break;
+      case ZYDIS_OPERAND_TYPE_MEMORY:
+        if (has_memory) break;
+        has_memory = true;
+        fill_memory(op, operand.mem, next_rip);
+        op.address = static_cast<u8>((op.address & 0x1f) | ((i + 1) << 5));
+        break;
+      case ZYDIS_OPERAND_TYPE_POINTER:
+        op.imm = static_cast<s32>(operand.ptr.offset);
+        op.disp = operand.ptr.segment;
+        break;
+      case ZYDIS_OPERAND_TYPE_IMMEDIATE: {
+        const s64 value = operand.imm.value.s;
+        if (!has_immediate) {
+          op.imm = static_cast<s32>(value);
+          if (!has_memory) op.disp = value;
+        } else {
+          op.disp = value;
+          op.prefixes |= 8;
+        }
+        has_immediate = true;
+        break;
+      }
+      default:
+        break;
+    }
+  }
+}
+
+struct Item {
+  Selection selection;
+  u8 jump_condition = 0xff;  // Jcc that can be fused into its predecessor
+};
+
+struct Builder {
+  Core& core;
+  const u8* bytes;     // as read, may span two pages
+  unsigned available;  // bytes in the first page
+  u64 rip;
+  unsigned count = 0;  // instructions
+  unsigned op_count = 0;
+  unsigned length = 0;
+  Links links{&kNoBlock, &kNoBlock, 0, 0};
+  bool ended = false;
+  std::array<Op, kMaxBlockOps + 1> ops{};
+  std::array<Item, kMaxBlockOps + 1> items{};
+};
+
+// Dead flags: a result's flags are needed if an instruction before the next full overwrite reads them or can leave the
+// block.
+void drop_dead_flags(Builder& b) {
+  bool live = true;
+  for (unsigned i = b.op_count; i-- > 0;) {
+    const Selection& s = b.items[i].selection;
+    if (s.overwrites_flags) {
+      if (!live && s.without_flags) b.ops[i].handler = s.without_flags;
+      live = false;
+    }
+    if (s.reads_flags || s.may_leave) live = true;
+  }
+}
+
+void fuse_last(Builder& b) {
+  if (b.op_count < 2) return;
+  const unsigned jump = b.op_count - 1;
+  const Item& item = b.items[jump];
+  const Selection& before = b.items[jump - 1].selection;
+  if (item.jump_condition > 15 || !before.fused) return;
+  b.ops[jump - 1].handler = before.fused[item.jump_condition];
+  --b.op_count;
+}
+
+bool is_outside(const Core& core, u64 target) {
+  if ((core.mode_key & kModeBits) != 2) return target > core.code_last;
+  const unsigned shift = core.s.cr4 & CR4_LA57 ? 7 : 16;
+  return static_cast<u64>(static_cast<s64>(target << shift) >> shift) != target;
+}
+
+// Appends the instruction at b.length. False: the block ends before it.
+bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_limit) {
+  ZydisDecodedInstruction instruction;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT_VISIBLE];
+  ZydisDecoderContext context;
+  const ZydisDecoder& decoder = decoder_for(b.core.mode_key);
+  Op& op = b.ops[b.op_count];
+  Item& item = b.items[b.op_count];
+  op = {};
+  item = {};
+  const u64 rip = b.rip + b.length;
+  ZyanStatus status =
+      ZydisDecoderDecodeInstruction(&decoder, &context, b.bytes + b.length, limit_bytes - b.length, &instruction);
+  if (status == ZYDIS_STATUS_NO_MORE_DATA) {
+    if (limit_bytes - b.length >= kMaxInstructionBytes)
+      status = ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
+    else {
+      too_long_for_limit = true;
+      return false;
+    }
+  }
+  Handler* handler = nullptr;
+  if (!ZYAN_SUCCESS(status)) {
+    handler = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? general_protection_handler() : undefined_handler();
+    op.length = 1;
+    item.selection = {};
+    b.ended = true;
+  } else {
+    if (b.length + instruction.length > b.available) {
+      crosses = true;
+      if (b.count > 0) return false;
+    }
+    ZydisDecoderDecodeOperands(&decoder, &context, &instruction, operands, instruction.operand_count_visible);
+    fill(op, instruction, operands, rip + instruction.length);
+    const Row* const row = find_row(instruction.mnemonic);
+    const u16 traits = row ? row->traits : 0;
+    if (!row) {
+      handler = is_absent(instruction) ? undefined_handler() : unmodelled_handler();
+      b.ended = true;
+    } else if (traits & kUndefined) {
+      handler = undefined_handler();
+      b.ended = true;
+    } else {
+      bool outside = false;
+      if (is_relative_branch(instruction)) {
+        const u64 mask = kAddressMask[op.size_log2()] & b.core.linear_mask;
+        const u64 target = (rip + instruction.length + static_cast<u64>(static_cast<s64>(op.imm))) & mask;
+        b.links.taken_rip = target;
+        outside = is_outside(b.core, target);
+        const bool is_jcc = instruction.meta.category == ZYDIS_CATEGORY_COND_BR &&
+                            (instruction.opcode >> 4) == (instruction.opcode_map == ZYDIS_OPCODE_MAP_0F ? 8 : 7);
+        if (is_jcc && !outside) item.jump_condition = instruction.opcode & 15;
+      }
+      const Decoded decoded{instruction, operands, outside};
+      if ((traits & kAlone) && b.count > 0) return false;
+      if (row->select) {
+        row->select(decoded, op, item.selection);
+        handler = item.selection.handler;
+      } else {
+        handler = row->handler;
+      }
+      if (!handler) {
+        handler = unmodelled_handler();
+        b.ended = true;
+      }
+      if ((traits & (kEndsBlock | kAlone)) || op.ends_block()) {
+        b.ended = true;
+        op.prefixes |= 16;
+      }
+    }
+  }
+  op.handler = item.selection.handler = handler;
+  op.offset = static_cast<u16>(b.length);
+  b.length += op.length;
+  ++b.count;
+  ++b.op_count;
+  return true;
+}
+
+Block* finish(Builder& b, u8* host, const u8* host2) {
+  drop_dead_flags(b);
+  const bool is_step = b.core.mode_key & kModeStep;
+  if (!is_step) fuse_last(b);
+  b.links.fall_rip = (b.rip + b.length) & b.core.linear_mask;
+  if (!b.ended) {
+    Op& op = b.ops[b.op_count++];
+    op = {};
+    op.handler = fall_through_handler();
+    op.offset = static_cast<u16>(b.length);
+  }
+  void* const memory = b.core.blocks->arena.allocate(sizeof(Block) + (b.op_count + 1) * sizeof(Op) + b.length);
+  auto* const block = new (memory) Block;
+  block->count = static_cast<u16>(b.count);
+  block->ops = static_cast<u16>(b.op_count);
+  block->rip = b.rip;
+  block->key = block_key(b.core);
+  block->length = static_cast<u16>(b.length);
+  block->first_length = static_cast<u16>(std::min(b.length, b.available));
+  block->host = host;
+  block->host2 = b.length > b.available ? host2 : nullptr;
+  for (unsigned i = 0; i < b.op_count; ++i) b.ops[i].position = static_cast<u8>(i);
+  std::memcpy(static_cast<void*>(block->first()), b.ops.data(), b.op_count * sizeof(Op));
+  std::memcpy(static_cast<void*>(block->first() + b.op_count), &b.links, sizeof b.links);
+  std::memcpy(block->bytes(), b.bytes, b.length);
+  return block;
+}
+
+}  // namespace
+
+Block* decode_block(Core& core, u8* host, u64 linear) {
+  const unsigned in_page = static_cast<unsigned>(kPageSize - linear % kPageSize);
+  const u64 to_limit = core.code_last - core.s.rip + 1;  // 0: no limit (wrapped)
+  const unsigned in_limit = to_limit && to_limit < in_page ? static_cast<unsigned>(to_limit) : in_page;
+  const unsigned max_bytes = kMaxBlockOps * kMaxInstructionBytes;
+  u8 bytes[kMaxBlockOps * kMaxInstructionBytes + kMaxInstructionBytes];
+  Builder b{core, bytes, std::min(in_limit, max_bytes), core.s.rip};
+  copy_from_guest(bytes, host, b.available);
+  const unsigned max_ops = core.mode_key & kModeStep ? 1 : kMaxBlockOps;
+  const u8* host2 = nullptr;
+  while (!b.ended && b.count < max_ops && b.length < b.available) {
+    bool crosses = false, starved = false;
+    if (append(b, b.available, crosses, starved)) continue;
+    if (b.count > 0 || !starved) break;
+    // The first instruction needs bytes of the next page (or of beyond the limit).
+    if (in_limit < in_page || b.available < in_page) return core.raise(GP, 0), nullptr;
+    Location there;
+    if (to_limit && to_limit <= in_page) return core.raise(GP, 0), nullptr;
+    if (!locate(core, (linear + in_page) & core.linear_mask, Access::execute, core.privilege, there)) return nullptr;
+    if (!there.host) {
+      core.info.gpa = there.gpa;
+      return core.stop(Stop::unmodelled), nullptr;
+    }
+    host2 = there.host;
+    const u64 rest = to_limit ? std::min<u64>(to_limit - in_page, kMaxInstructionBytes) : kMaxInstructionBytes;
+    copy_from_guest(bytes + in_page, there.host, static_cast<unsigned>(rest));
+    starved = false;
+    if (!append(b, in_page + static_cast<unsigned>(rest), crosses, starved)) return core.raise(GP, 0), nullptr;
+    break;
+  }
+  return finish(b, host, host2);
+}
+
+}  // namespace mock::cpu

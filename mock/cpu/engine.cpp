@@ -1,0 +1,384 @@
+// The loop around the handlers: finding blocks, leaving them, events at instruction boundaries, answers from user
+// space.
+#include "mock/cpu/engine.hpp"
+
+#include <algorithm>
+
+#include "mock/cpu/cpu.hpp"
+#include "mock/cpu/exceptions.hpp"
+#include "mock/cpu/memory.hpp"
+#include "mock/cpu/run_loop.hpp"
+
+namespace mock::cpu {
+
+namespace {
+
+constexpr std::size_t kMaxArenaBytes = 64 << 20;
+
+void stop_handlers(Core& core, Leave why, s64 budget) {
+  core.leaving = why;
+  core.budget_left = budget;
+  core.next_op = nullptr;
+}
+
+bool bytes_match(const Block& block) {
+  const u8* const bytes = const_cast<Block&>(block).bytes();
+  return std::memcmp(bytes, block.host, block.first_length) == 0 &&
+         (!block.host2 || std::memcmp(bytes + block.first_length, block.host2, block.length - block.first_length) == 0);
+}
+
+}  // namespace
+
+__attribute__((noinline)) void leave_fault(Core* core, const Op* op, s64 budget) {
+  core->s.rip = core->rip_of(*op);
+  core->fault_length = op->length;
+  stop_handlers(*core, Leave::fault, budget + block_of(op)->count - op->position);
+}
+
+__attribute__((noinline)) void leave_retired(Core* core, const Op* op, s64 budget) {
+  if (!op->ends_block()) core->s.rip = core->next_rip_of(*op);
+  stop_handlers(*core, Leave::retired, budget + block_of(op)->count - op->position - 1);
+}
+
+Block* lookup(Core& core) {
+  const u64 rip = core.s.rip;
+  const bool is_64 = (core.mode_key & kModeBits) == 2;
+  if (is_64) {
+    const unsigned shift = core.s.cr4 & CR4_LA57 ? 7 : 16;
+    if (static_cast<u64>(static_cast<s64>(rip << shift) >> shift) != rip) return core.raise(GP, 0), nullptr;
+  } else if (rip > core.code_last) {
+    return core.raise(GP, 0), nullptr;
+  }
+  const u64 linear = is_64 ? rip : (core.s.seg[CS].base + rip) & core.linear_mask;
+  Location here;
+  if (!locate(core, linear, Access::execute, core.privilege, here)) return nullptr;
+  if (!here.host) {
+    core.info.instruction_length = 0;
+    core.info.gpa = here.gpa;
+    return core.stop(Stop::unmodelled), nullptr;
+  }
+  Block* block = core.blocks->find(here.host, rip, block_key(core));
+  if (block && block->epoch == core.epoch) {
+    core.note_jump(rip, block);
+    return block;
+  }
+  if (block) {
+    bool same = true;
+    if (block->host2) {
+      Location there;
+      if (!locate(core, (linear + block->first_length) & core.linear_mask, Access::execute, core.privilege, there))
+        return nullptr;
+      same = there.host == block->host2;
+    }
+    if (!same || !bytes_match(*block)) {
+      core.blocks->kill(block);
+      block = nullptr;
+    }
+  }
+  if (!block) {
+    if (core.blocks->arena.used() > kMaxArenaBytes) {
+      core.blocks->clear();
+      core.forget_jumps();
+      core.link = nullptr;
+    }
+    block = decode_block(core, here.host, linear);
+    if (!block) return nullptr;
+    const auto page = [](const u8* host) {
+      return reinterpret_cast<const u8*>(reinterpret_cast<u64>(host) & ~(kPageSize - 1));
+    };
+    if (!core.blocks->has_code(page(block->host))) clear_tlb_writes(core, page(block->host));
+    if (block->host2 && !core.blocks->has_code(page(block->host2))) clear_tlb_writes(core, page(block->host2));
+    core.blocks->insert(block);
+  }
+  block->epoch = core.epoch;
+  core.note_jump(rip, block);
+  return block;
+}
+
+// Null: leave the handlers (core.leaving says why).
+__attribute__((noinline)) static Block* next_block(Core& core, s64 budget) {
+  Block** const link = core.link;
+  core.leaving = Leave::lookup;
+  if (core.step || core.s.attention.load(std::memory_order_relaxed)) return nullptr;
+  Block* const block = lookup(core);
+  if (!block) {
+    core.leaving = Leave::fault;
+    return nullptr;
+  }
+  if (link && core.link) *link = block;
+  return block->count <= budget ? block : nullptr;
+}
+
+void transition(Core* core, const Op* op, s64 budget) {
+  (void)op;
+  Block* const block = next_block(*core, budget);
+  if (!block) {
+    core->budget_left = budget;
+    core->next_op = nullptr;
+    return;
+  }
+  MOCK_CPU_GO(block->first(), budget - block->count);
+}
+
+namespace {
+
+void execute(Core& core, Block* block, s64 budget) {
+  const Op* op = block->first();
+  budget -= block->count;
+#if MOCK_CPU_CALL_THREADED
+  core.next_op = op;
+  core.budget_left = budget;
+  while ((op = core.next_op)) op->handler(&core, op, core.budget_left);
+#else
+  op->handler(&core, op, budget);
+#endif
+}
+
+// Hands the writes of the retired instruction to the devices. False: user space must take one first.
+bool deliver_device_writes(Core& core) {
+  DeviceLog& log = core.device;
+  while (log.written < log.writes) {
+    const DeviceLog::Entry& entry = log.write[log.written++];
+    if (core.bus.mmio_write(Gpa{entry.gpa}, entry.size, entry.data.data()) == Reply::exit) {
+      core.info.gpa = Gpa{entry.gpa};
+      core.info.length = entry.size;
+      core.info.bytes = entry.data;
+      core.completion.kind = Completion::Kind::device_write;
+      core.stop(Stop::mmio_write);
+      return false;
+    }
+  }
+  log.reads = log.replayed = log.writes = log.written = 0;
+  return true;
+}
+
+void note_unmodelled(Core& core) {
+  core.info.instruction_length = 0;
+  const u64 linear = core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
+  const Core::Fault saved = core.fault;
+  for (unsigned i = 0; i < core.info.instruction.size(); ++i) {
+    Location location;
+    if (!locate(core, (linear + i) & core.linear_mask, Access::execute, core.privilege, location) || !location.host)
+      break;
+    core.info.instruction[i] = load<u8>(location.host);
+    core.info.instruction_length = static_cast<u8>(i + 1);
+  }
+  core.fault = saved;
+}
+
+// The instruction waits for user space: note how it continues.
+Stop stopped(Core& core, Stop reason) {
+  using Kind = Completion::Kind;
+  core.info.reason = reason;
+  Completion& wait = core.completion;
+  switch (reason) {
+    case Stop::mmio_read:
+      wait.kind = Kind::device_read;
+      break;
+    case Stop::msr_read:
+      wait.kind = Kind::msr_read;
+      break;
+    case Stop::msr_write:
+      wait.kind = Kind::msr_write;
+      break;
+    case Stop::hypercall:
+      wait.kind = Kind::hypercall;
+      break;
+    case Stop::unmodelled:
+      note_unmodelled(core);
+      break;
+    default:
+      break;
+  }
+  wait.rip = core.s.rip;
+  wait.next_rip = core.s.rip + core.fault_length;
+  return reason;
+}
+
+constexpr Stop kGoOn = Stop::budget;
+
+// After an instruction that was executed with TF or a shadow in force.
+void after_step(Core& core, bool trap, bool shadow) {
+  bool changed = false;
+  if (shadow && !core.shadow_renewed) {
+    core.s.interrupt_shadow_sti = core.s.interrupt_shadow_mov_ss = false;
+    changed = true;
+  }
+  if (core.flags & RF && !core.keep_rf) {
+    core.flags &= ~u32{RF};
+    changed = true;
+  }
+  if (trap && !core.s.interrupt_shadow_mov_ss && core.s.event.kind == Event::Kind::none) {
+    core.s.event = {};
+    core.s.event.kind = Event::Kind::exception;
+    core.s.event.vector = DB;
+    core.s.event.has_payload = true;
+    core.s.event.payload = kDr6SingleStep;
+  }
+  if (changed) core.mode_changed();
+}
+
+// Runs one block, or one instruction when stepping. Stop::budget: go on.
+Stop run_block(Core& core, s64& budget) {
+  core.link = nullptr;
+  core.after = 0;
+  const bool trap = core.flags & TF, shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
+  core.shadow_renewed = core.keep_rf = false;
+  Block* block = lookup(core);
+  if (block && block->count > budget) {
+    core.step_once = true;
+    core.mode_changed();
+    block = lookup(core);
+  }
+  const bool stepping = core.step;
+  core.leaving = Leave::fault;
+  core.budget_left = budget;
+  if (block) {
+    core.leaving = Leave::none;
+    execute(core, block, budget);
+  }
+  budget = core.budget_left;
+  if (core.step_once) {
+    core.step_once = false;
+    core.mode_changed();
+  }
+  if (core.leaving == Leave::fault) {
+    const bool is_stop = core.fault.is_stop;
+    // What the failed attempt read from devices stays only if it will be repeated with user space's answer.
+    core.device.replayed = core.device.writes = 0;
+    core.after = 0;
+    if (is_stop) return stopped(core, core.fault.stop);
+    core.device.reads = 0;
+    core.s.event = core.fault.event;
+    budget = std::max<s64>(budget - 1, 0);
+    return kGoOn;
+  }
+  if (stepping) after_step(core, trap, shadow);
+  if (core.leaving == Leave::retired) {
+    const u8 after = core.after;
+    core.after = 0;
+    if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped(core, Stop::mmio_write);
+    if (after & kAfterStop) return stopped(core, core.fault.stop);
+  }
+  return kGoOn;
+}
+
+// Delivers an event. False: stopped.
+bool deliver_event(Core& core, const Event& event) {
+  core.after = 0;
+  const bool delivered = deliver(core, event);
+  if (delivered) {
+    if (core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss)
+      core.s.interrupt_shadow_sti = core.s.interrupt_shadow_mov_ss = false;
+    core.mode_changed();
+    if ((core.after & kAfterDevice)) deliver_device_writes(core);
+  }
+  core.after = 0;
+  return delivered;
+}
+
+// Work at an instruction boundary. kGoOn: run the next instruction.
+Stop boundary(Core& core) {
+  State& s = core.s;
+  if (s.event.kind != Event::Kind::none) {
+    const Event event = s.event;
+    s.event = {};
+    if (!deliver_event(core, event)) {
+      if (core.fault.stop != Stop::shutdown) s.event = event;
+      return stopped(core, core.fault.stop);
+    }
+  }
+  const u32 attention = s.attention.load(std::memory_order_acquire);
+  if (!attention) return kGoOn;
+  if (attention & kAttentionFlush) {
+    s.attention.fetch_and(~u32{kAttentionFlush});
+    core.flush_all_memory();
+  }
+  if (attention & kAttentionStop) return stopped(core, Stop::attention);
+  s.attention.fetch_and(~u32{kAttentionInternal});
+  const bool shadow = s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss;
+  if (attention & kAttentionNmi) {
+    if (!s.nmi_pending) {
+      s.attention.fetch_and(~u32{kAttentionNmi});
+    } else if (!s.nmi_blocked && !s.interrupt_shadow_mov_ss) {
+      s.attention.fetch_and(~u32{kAttentionNmi});
+      s.nmi_pending = false;
+      Event event;
+      event.kind = Event::Kind::nmi;
+      event.vector = NMI;
+      if (!deliver_event(core, event)) {
+        s.event = event;
+        return stopped(core, core.fault.stop);
+      }
+      s.nmi_blocked = true;
+      return boundary(core);
+    } else if (s.nmi_blocked) {
+      s.attention.fetch_and(~u32{kAttentionNmi});  // IRET raises it again
+    }
+  }
+  if (attention & (kAttentionInterrupt | kAttentionWindow)) {
+    if (!(core.flags & IF) || shadow) {
+      s.attention.fetch_and(~u32{kAttentionInterrupt | kAttentionWindow});
+      core.interrupt_waiting |= !!(attention & kAttentionInterrupt);
+      core.window_waiting |= !!(attention & kAttentionWindow);
+      return kGoOn;
+    }
+    if (attention & kAttentionInterrupt) {
+      s.attention.fetch_and(~u32{kAttentionInterrupt});
+      const int vector = core.bus.acknowledge_interrupt();
+      if (vector >= 0) {
+        Event event;
+        event.kind = Event::Kind::interrupt;
+        event.vector = static_cast<u8>(vector);
+        if (!deliver_event(core, event)) {
+          s.event = event;
+          return stopped(core, core.fault.stop);
+        }
+        return boundary(core);
+      }
+    }
+    if (attention & kAttentionWindow) {
+      s.attention.fetch_and(~u32{kAttentionWindow});
+      return stopped(core, Stop::interrupt_window);
+    }
+  }
+  return kGoOn;
+}
+
+}  // namespace
+
+Stop run_loop(Core& core, u64 max_instructions) {
+  s64 budget = static_cast<s64>(std::min<u64>(max_instructions, INT64_MAX));
+  const s64 start = budget;
+  Stop stop;
+  for (;;) {
+    if (core.s.event.kind != Event::Kind::none || core.s.attention.load(std::memory_order_relaxed)) [[unlikely]] {
+      stop = boundary(core);
+      if (stop != kGoOn) break;
+    }
+    if (budget == 0) {
+      stop = core.info.reason = Stop::budget;
+      break;
+    }
+    stop = run_block(core, budget);
+    if (stop != kGoOn) break;
+  }
+  core.retired += static_cast<u64>(start - budget);
+  return stop;
+}
+
+Stop run_one(Core& core) {
+  core.step_once = true;
+  core.mode_changed();
+  s64 budget = 1;
+  const Stop stop = run_block(core, budget);
+  core.retired += static_cast<u64>(1 - budget);
+  if (stop == Stop::budget) core.info.reason = stop;
+  return stop;
+}
+
+bool finish_device_writes(Core& core) { return deliver_device_writes(core); }
+
+void finish_step(Core& core, bool trap, bool shadow) { after_step(core, trap, shadow); }
+
+}  // namespace mock::cpu

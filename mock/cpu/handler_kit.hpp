@@ -1,0 +1,114 @@
+// Building blocks of specialised handlers: register access by type, flag commits, selection by operand kind and size.
+#pragma once
+
+#include "mock/cpu/alu.hpp"
+#include "mock/cpu/engine.hpp"
+
+namespace mock::cpu {
+
+template <class T>
+inline T get(const Core* core, u8 slot) {
+  T value;
+  __builtin_memcpy(&value, reinterpret_cast<const u8*>(core->s.gpr.data()) + slot, sizeof(T));
+  return value;
+}
+
+// A 32-bit result clears the upper half.
+template <class T>
+inline void set(Core* core, u8 slot, T value) {
+  if constexpr (sizeof(T) == 4) {
+    const u64 wide = value;
+    __builtin_memcpy(reinterpret_cast<u8*>(core->s.gpr.data()) + slot, &wide, 8);
+  } else {
+    __builtin_memcpy(reinterpret_cast<u8*>(core->s.gpr.data()) + slot, &value, sizeof(T));
+  }
+}
+
+inline void commit(Core* core, const LazyFlags& flags) { core->lazy = flags; }
+
+// Where the operands of an instruction are.
+enum class Form : u8 {
+  rr,  // register, register
+  ri,  // register, immediate
+  rm,  // register, memory
+  mr,  // memory, register
+  mi,  // memory, immediate
+};
+constexpr bool has_memory(Form form) { return form == Form::rm || form == Form::mr || form == Form::mi; }
+
+// The form of a two-operand instruction. False: some other shape.
+inline bool form_of(const Decoded& d, Form& form) {
+  if (d.instruction.operand_count_visible < 2) return false;
+  if (d.is_register(0)) {
+    form = d.is_register(1) ? Form::rr : d.is_immediate(1) ? Form::ri : Form::rm;
+    return d.is_register(1) || d.is_immediate(1) || d.is_memory(1);
+  }
+  form = d.is_register(1) ? Form::mr : Form::mi;
+  return d.is_memory(0) && (d.is_register(1) || d.is_immediate(1));
+}
+
+// The cheapest correct way to compute the memory operand's address.
+inline Ea ea_of(const Decoded& d, const Op& op) {
+  const bool flat = d.is_64bit() && op.segment() < FS && op.address_bytes() == 8;
+  if (!flat) return Ea::general;
+  return op.index == kNoRegister ? Ea::base : Ea::indexed;
+}
+
+// Calls f with a value of the operand's unsigned type: with_type(bits, []<class T>() { ... }).
+template <class F>
+constexpr auto with_type(unsigned bits, F f) {
+  switch (bits) {
+    case 8:
+      return f.template operator()<u8>();
+    case 16:
+      return f.template operator()<u16>();
+    case 32:
+      return f.template operator()<u32>();
+    default:
+      return f.template operator()<u64>();
+  }
+}
+
+template <class F>
+constexpr auto with_ea(Ea ea, F f) {
+  switch (ea) {
+    case Ea::base:
+      return f.template operator()<Ea::base>();
+    case Ea::indexed:
+      return f.template operator()<Ea::indexed>();
+    default:
+      return f.template operator()<Ea::general>();
+  }
+}
+
+// Atomic read-modify-write in RAM for LOCK: host pointer if the operand is naturally aligned memory, else null.
+// On a fault, ok is false. Device memory and split accesses are done as a read and a write.
+u8* locked_pointer(Core& core, u64 linear, unsigned size, bool& ok);
+
+// Read-modify-write of operand `operand` through `f(old) -> new`, atomic when `atomic`. False: fault.
+template <class T, class F>
+bool update_memory(Core& core, const Op& op, bool atomic, F f) {
+  u64 linear;
+  if (!core.linear(op.segment(), core.effective_address(op), sizeof(T), Access::write, linear)) return false;
+  if (atomic) {
+    bool ok;
+    u8* const host = locked_pointer(core, linear, sizeof(T), ok);
+    if (!ok) return false;
+    if (host) {
+      T* const target = reinterpret_cast<T*>(host);
+      T old = __atomic_load_n(target, __ATOMIC_RELAXED);
+      T wanted;
+      do {
+        wanted = f(old);
+      } while (!__atomic_compare_exchange_n(target, &old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+      if (core.blocks->write(host, sizeof(T))) core.after |= kAfterCode;
+      return true;
+    }
+  }
+  T old{};
+  if (!core.probe_write(linear, sizeof(T)) || !core.read_linear(linear, &old, sizeof(T))) return false;
+  const T wanted = f(old);
+  return core.write_linear(linear, &wanted, sizeof(T));
+}
+
+}  // namespace mock::cpu

@@ -1,0 +1,311 @@
+// The slow side of guest memory: segment checks, translation-cache misses, page crossings, device memory, code pages.
+#include "mock/cpu/memory.hpp"
+
+#include <algorithm>
+
+#include "mock/cpu/block.hpp"
+#include "mock/cpu/guest_memory.hpp"
+#include "mock/cpu/handler_kit.hpp"
+#include "mock/cpu/paging.hpp"
+
+namespace mock::cpu {
+
+namespace {
+
+constexpr u64 kPageMask = ~(kPageSize - 1);
+constexpr u64 kMaxTlbEntries = 1024;
+constexpr u64 kFirstTlbEntries = 16;
+
+TlbEntry kEmptyTlb[1] = {{kInvalidTag, kInvalidTag, kInvalidTag, nullptr}};
+
+u64 entry_count(const Tlb& tlb) { return tlb.byte_mask / sizeof(TlbEntry) + 1; }
+
+TlbEntry& entry_for(Tlb& tlb, u64 linear) {
+  return *reinterpret_cast<TlbEntry*>(reinterpret_cast<u8*>(tlb.entries) + ((linear >> kTlbShift) & tlb.byte_mask));
+}
+
+void clear(TlbEntry* entries, u64 count) {
+  for (u64 i = 0; i < count; ++i) entries[i] = {kInvalidTag, kInvalidTag, kInvalidTag, nullptr};
+}
+
+// Grows when the misses since the last growth are twice its size.
+void maybe_grow(Core& core, Tlb& tlb) {
+  const u64 count = entry_count(tlb);
+  const bool first = tlb.entries == kEmptyTlb;
+  if (!first && (count >= kMaxTlbEntries || ++tlb.misses < 2 * count)) return;
+  const u64 new_count = first ? kFirstTlbEntries : std::min(count * 4, kMaxTlbEntries);
+  auto* entries = new TlbEntry[new_count];
+  clear(entries, new_count);
+  if (!first) delete[] tlb.entries;
+  tlb = {entries, (new_count - 1) * sizeof(TlbEntry), 0};
+  use_current_tlb(core);
+}
+
+u64 tag_of(const TlbEntry& entry, Access access) {
+  return access == Access::read ? entry.read_tag : access == Access::write ? entry.write_tag : entry.execute_tag;
+}
+
+// Is code or data kept out of the fast path because of an alignment check?
+bool checks_alignment(const Core& core) { return core.s.cpl == 3 && (core.flags & AC) && (core.s.cr0 & CR0_AM); }
+
+}  // namespace
+
+void init_tlbs(Core& core) {
+  for (Tlb& tlb : core.tlbs) tlb = {kEmptyTlb, 0, 0};
+  use_current_tlb(core);
+}
+
+void free_tlbs(Core& core) {
+  for (Tlb& tlb : core.tlbs)
+    if (tlb.entries != kEmptyTlb) delete[] tlb.entries;
+}
+
+void use_current_tlb(Core& core) {
+  const Tlb& tlb = core.tlbs[static_cast<unsigned>(core.privilege)];
+  const bool usable = !checks_alignment(core);
+  core.tlb_entries = usable ? tlb.entries : kEmptyTlb;
+  core.tlb_byte_mask = usable ? tlb.byte_mask : 0;
+}
+
+void clear_tlbs(Core& core) {
+  for (Tlb& tlb : core.tlbs)
+    if (tlb.entries != kEmptyTlb) clear(tlb.entries, entry_count(tlb));
+}
+
+void clear_tlb_page(Core& core, u64 linear) {
+  for (Tlb& tlb : core.tlbs) {
+    if (tlb.entries == kEmptyTlb) continue;
+    TlbEntry& entry = entry_for(tlb, linear);
+    entry = {kInvalidTag, kInvalidTag, kInvalidTag, nullptr};
+  }
+}
+
+void clear_tlb_writes(Core& core, const u8* host_page) {
+  for (Tlb& tlb : core.tlbs) {
+    if (tlb.entries == kEmptyTlb) continue;
+    for (u64 i = 0; i < entry_count(tlb); ++i) {
+      TlbEntry& entry = tlb.entries[i];
+      if (entry.write_tag == kInvalidTag) continue;
+      if (!host_page ||
+          reinterpret_cast<u64>(entry.host_minus_linear) + entry.write_tag == reinterpret_cast<u64>(host_page))
+        entry.write_tag = kInvalidTag;
+    }
+  }
+}
+
+// Where one byte address leads: host pointer, or a device at gpa when host is null.
+bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location& location) {
+  const u64 page_address = linear & kPageMask;
+  {
+    const TlbEntry& entry = entry_for(core.tlbs[static_cast<unsigned>(privilege)], linear);
+    if (tag_of(entry, access) == page_address) {
+      location = {reinterpret_cast<u8*>(reinterpret_cast<u64>(entry.host_minus_linear) + linear), Gpa{0}};
+      return true;
+    }
+  }
+  Translation translation;
+  if (!walk(core, page_address, access, privilege, translation)) return false;
+  const Page page = core.bus.page(Gpa{translation.page}, access);
+  const Gpa gpa{translation.page | (linear & ~kPageMask)};
+  if (page.kind == Page::Kind::absent) return core.stop_host_fault(gpa.value);
+  if (page.kind == Page::Kind::device) {
+    location = {nullptr, gpa};
+    return true;
+  }
+  location = {page.host + (linear & ~kPageMask), gpa};
+  Tlb& tlb = core.tlbs[static_cast<unsigned>(privilege)];
+  maybe_grow(core, tlb);
+  TlbEntry& entry = entry_for(tlb, linear);
+  auto* const host_minus_linear = reinterpret_cast<u8*>(reinterpret_cast<u64>(page.host) - page_address);
+  const bool same =
+      entry.host_minus_linear == host_minus_linear &&
+      (entry.read_tag == page_address || entry.write_tag == page_address || entry.execute_tag == page_address);
+  if (!same) entry = {kInvalidTag, kInvalidTag, kInvalidTag, host_minus_linear};
+  switch (access) {
+    case Access::read:
+      entry.read_tag = page_address;
+      break;
+    case Access::execute:
+      entry.execute_tag = page_address;
+      break;
+    case Access::write:
+      entry.read_tag = page_address;
+      if (!core.blocks->has_code(page.host)) entry.write_tag = page_address;
+      break;
+  }
+  return true;
+}
+
+namespace {
+
+bool device_read(Core& core, Gpa gpa, u8* data, unsigned size) {
+  DeviceLog& log = core.device;
+  while (size) {
+    const unsigned part = std::min(size, 8u);
+    if (log.replayed < log.reads) {
+      std::memcpy(data, log.read[log.replayed].data.data(), part);
+    } else {
+      if (log.reads == DeviceLog::kEntries) return core.stop(Stop::unmodelled);
+      DeviceLog::Entry entry{gpa.value, static_cast<u8>(part), {}};
+      core.after |= kAfterDevice;
+      if (core.bus.mmio_read(gpa, part, entry.data.data()) == Reply::exit) {
+        core.info.gpa = gpa;
+        core.info.length = static_cast<u8>(part);
+        return core.stop(Stop::mmio_read);
+      }
+      log.read[log.reads++] = entry;
+      std::memcpy(data, entry.data.data(), part);
+    }
+    core.after |= kAfterDevice;
+    ++log.replayed;
+    data += part;
+    gpa = gpa + part;
+    size -= part;
+  }
+  return true;
+}
+
+bool device_write(Core& core, Gpa gpa, const u8* data, unsigned size) {
+  DeviceLog& log = core.device;
+  while (size) {
+    const unsigned part = std::min(size, 8u);
+    if (log.writes == DeviceLog::kEntries) return core.stop(Stop::unmodelled);
+    DeviceLog::Entry& entry = log.write[log.writes++];
+    entry = {gpa.value, static_cast<u8>(part), {}};
+    std::memcpy(entry.data.data(), data, part);
+    core.after |= kAfterDevice;
+    data += part;
+    gpa = gpa + part;
+    size -= part;
+  }
+  return true;
+}
+
+u64 next_address(const Core& core, u64 address, unsigned bytes) { return (address + bytes) & core.linear_mask; }
+
+bool read_at(Core& core, const Location& location, u8* data, unsigned size) {
+  if (!location.host) return device_read(core, location.gpa, data, size);
+  copy_from_guest(data, location.host, size);
+  return true;
+}
+
+bool write_at(Core& core, const Location& location, const u8* data, unsigned size) {
+  if (!location.host) return device_write(core, location.gpa, data, size);
+  copy_to_guest(location.host, data, size);
+  if (core.blocks->write(location.host, size)) core.after |= kAfterCode;
+  return true;
+}
+
+bool read_as(Core& core, u64 address, void* data, unsigned size, Privilege privilege) {
+  auto* const bytes = static_cast<u8*>(data);
+  const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
+  Location here, there;
+  if (!locate(core, address, Access::read, privilege, here)) return false;
+  if (first == size) [[likely]]
+    return read_at(core, here, bytes, size);
+  if (!locate(core, next_address(core, address, first), Access::read, privilege, there)) return false;
+  return read_at(core, here, bytes, first) && read_at(core, there, bytes + first, size - first);
+}
+
+// Both pages are checked before a byte is written.
+bool write_as(Core& core, u64 address, const void* data, unsigned size, Privilege privilege) {
+  const auto* const bytes = static_cast<const u8*>(data);
+  const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
+  Location here, there;
+  if (!locate(core, address, Access::write, privilege, here)) return false;
+  if (first == size) [[likely]]
+    return write_at(core, here, bytes, size);
+  if (!locate(core, next_address(core, address, first), Access::write, privilege, there)) return false;
+  return write_at(core, here, bytes, first) && write_at(core, there, bytes + first, size - first);
+}
+
+// SDM vol. 3 5.3: limit and type checks, in the order KVM guests can observe (null/unusable, type, limit).
+bool segment_fault(Core& core, SegReg segment) { return core.raise(segment == SS ? SS_ : GP, 0); }
+
+}  // namespace
+
+bool Core::linear(SegReg segment, u64 offset, unsigned size, Access access, u64& address) {
+  if (is_64bit()) {
+    address = offset + (segment >= FS ? s.seg[segment].base : 0);
+    const unsigned shift = s.cr4 & CR4_LA57 ? 7 : 16;
+    const auto canonical = [shift](u64 a) { return static_cast<u64>(static_cast<s64>(a << shift) >> shift) == a; };
+    if (!canonical(address) || !canonical(address + size - 1)) return segment_fault(*this, segment);
+  } else {
+    const SegmentView& v = view[segment];
+    const s64 last = static_cast<s64>(offset) + size - 1;
+    if (last > (access == Access::write ? v.write_last : v.read_last) &&
+        !slow_segment_allows(*this, segment, offset, size, access))
+      return segment_fault(*this, segment);
+    address = (v.base + offset) & linear_mask;
+  }
+  if (size > 1 && checks_alignment(*this) && (address & (std::min(size, 8u) - 1)) && !(size & (size - 1)))
+    return raise(AC_, 0);
+  return true;
+}
+
+// Expand-down segments have no place in the fast path's view.
+bool slow_segment_allows(const Core& core, SegReg segment, u64 offset, unsigned size, Access access) {
+  const Segment& seg = core.s.seg[segment];
+  if (core.is_real() || core.is_v86()) return false;
+  if (seg.unusable || !seg.present() || !seg.is_code_or_data()) return false;
+  const bool is_code = seg.type() & 8;
+  if (is_code || !(seg.type() & 4)) return false;
+  if (access == Access::write && !(seg.type() & 2)) return false;
+  const u64 top = seg.db() ? 0xffffffffu : 0xffffu;
+  return offset > seg.limit_bytes && offset + size - 1 <= top;
+}
+
+bool Core::read_linear(u64 address, void* data, unsigned size) {
+  return read_as(*this, address, data, size, privilege);
+}
+
+bool Core::write_linear(u64 address, const void* data, unsigned size) {
+  return write_as(*this, address, data, size, privilege);
+}
+
+bool Core::read_supervisor(u64 address, void* data, unsigned size) {
+  return read_as(*this, address & linear_mask, data, size, Privilege::supervisor);
+}
+
+bool Core::write_supervisor(u64 address, const void* data, unsigned size) {
+  return write_as(*this, address & linear_mask, data, size, Privilege::supervisor);
+}
+
+bool Core::probe_write(u64 address, unsigned size) {
+  Location location;
+  const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
+  if (!locate(*this, address, Access::write, privilege, location)) return false;
+  return first == size || locate(*this, next_address(*this, address, first), Access::write, privilege, location);
+}
+
+u8* locked_pointer(Core& core, u64 linear, unsigned size, bool& ok) {
+  ok = true;
+  if (linear & (size - 1)) return nullptr;
+  Location location;
+  if (!locate(core, linear, Access::write, core.privilege, location)) {
+    ok = false;
+    return nullptr;
+  }
+  return location.host;
+}
+
+bool Core::push(u64 value, unsigned size) {
+  const u64 mask = stack_mask();
+  const u64 sp = (s.gpr[RSP] - size) & mask;
+  u64 address;
+  if (!linear(SS, sp, size, Access::write, address) || !write_linear(address, &value, size)) return false;
+  s.gpr[RSP] = (s.gpr[RSP] & ~mask) | sp;
+  return true;
+}
+
+bool Core::pop(u64& value, unsigned size) {
+  const u64 mask = stack_mask();
+  const u64 sp = s.gpr[RSP] & mask;
+  u64 address, result = 0;
+  if (!linear(SS, sp, size, Access::read, address) || !read_linear(address, &result, size)) return false;
+  value = result;
+  s.gpr[RSP] = (s.gpr[RSP] & ~mask) | ((sp + size) & mask);
+  return true;
+}
+
+}  // namespace mock::cpu

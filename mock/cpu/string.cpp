@@ -1,0 +1,284 @@
+// MOVS STOS LODS SCAS CMPS INS OUTS with REP prefixes.
+//
+// Every iteration is complete before the next one starts (registers updated), so a fault or an interrupt in the middle
+// leaves the instruction to be continued. MOVS and STOS work on whole pages at a time where nobody can tell.
+#include <algorithm>
+
+#include "mock/cpu/handler_kit.hpp"
+#include "mock/cpu/memory.hpp"
+#include "mock/cpu/port_io.hpp"
+
+namespace mock::cpu {
+
+namespace {
+
+constexpr u64 kPageMask = ~(kPageSize - 1);
+
+struct Walker {
+  Core& core;
+  const Op& op;
+  u64 mask;  // of the address size
+
+  Walker(Core& core_in, const Op& op_in) : core(core_in), op(op_in), mask(kAddressMask[(op_in.address >> 3) & 3]) {}
+
+  u64 reg(Gpr r) const { return core.s.gpr[r] & mask; }
+  void set(Gpr r, u64 value) {
+    core.s.gpr[r] = mask == 0xffff ? (core.s.gpr[r] & ~mask) | (value & mask) : value & mask;
+  }
+  s64 step(unsigned size) const { return core.flags & DF ? -static_cast<s64>(size) : size; }
+  void advance(Gpr r, unsigned size, u64 elements = 1) { set(r, reg(r) + static_cast<u64>(step(size)) * elements); }
+  bool repeats() const { return op.rep() != Rep::none; }
+  u64 remaining() const { return repeats() ? reg(RCX) : 1; }
+  void count(u64 elements) {
+    if (repeats()) set(RCX, reg(RCX) - elements);
+  }
+  // After an iteration: must the engine look at something before the next one?
+  bool pause() const { return core.after || core.step || core.s.attention.load(std::memory_order_relaxed); }
+  // Ends the function for now; the instruction goes on later if something remains.
+  bool suspend() {
+    if (repeats() && reg(RCX) != 0) core.s.rip = core.rip_of(op);
+    return true;
+  }
+};
+
+// How many of `wanted` elements lie in the page and segment from `offset` on, ascending; 1 if that is not sure.
+u64 run_length(const Core& core, SegReg segment, u64 offset, u64 mask, bool write, unsigned size, u64 wanted) {
+  const SegmentView& view = core.view[segment];
+  const u64 linear = (view.base + offset) & core.linear_mask;
+  u64 n = std::min(wanted, (kPageSize - linear % kPageSize) / size);
+  if (n < 2) return 1;
+  const u64 last = offset + n * size - 1;
+  if (last < offset || last > mask || static_cast<s64>(last) > (write ? view.write_last : view.read_last)) return 1;
+  return n;
+}
+
+bool bulk_allowed(const Core& core) {
+  return !(core.flags & DF) && !core.step && !(core.s.cpl == 3 && (core.flags & AC));
+}
+
+MOCK_CPU_GUEST_ACCESS void copy_pages(u8* to, const u8* from, u64 bytes, unsigned size) {
+  if (to <= from || to >= from + bytes) {
+    std::memmove(to, from, bytes);
+    return;
+  }
+  // Overlapping upwards: what was just written is read again.
+  const u64 distance = static_cast<u64>(to - from);
+  if (distance < size) {
+    for (u64 i = 0; i < bytes; i += size) {
+      u8 element[8];
+      std::memcpy(element, from + i, size);
+      std::memcpy(to + i, element, size);
+    }
+    return;
+  }
+  for (u64 i = 0; i < bytes; i += distance / size * size)
+    std::memcpy(to + i, from + i, std::min(distance / size * size, bytes - i));
+}
+
+template <class T>
+MOCK_CPU_GUEST_ACCESS void fill_page(u8* to, T value, u64 elements) {
+  if constexpr (sizeof(T) == 1)
+    std::memset(to, value, elements);
+  else
+    for (u64 i = 0; i < elements; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+}
+
+// Several elements by host pointers. 0: not possible, do one; the fault, if any, is found again there.
+u64 movs_bulk(Walker& w, unsigned size) {
+  Core& core = w.core;
+  if (!bulk_allowed(core)) return 0;
+  u64 n = run_length(core, w.op.segment(), w.reg(RSI), w.mask, false, size, w.remaining());
+  n = std::min(n, run_length(core, ES, w.reg(RDI), w.mask, true, size, n));
+  if (n < 2) return 0;
+  Location from, to;
+  u64 linear;
+  if (!core.linear(w.op.segment(), w.reg(RSI), size, Access::read, linear) ||
+      !locate(core, linear, Access::read, core.privilege, from) || !from.host)
+    return 0;
+  if (!core.linear(ES, w.reg(RDI), size, Access::write, linear) ||
+      !locate(core, linear, Access::write, core.privilege, to) || !to.host)
+    return 0;
+  copy_pages(to.host, from.host, n * size, size);
+  if (core.blocks->write(to.host, static_cast<unsigned>(n * size))) core.after |= kAfterCode;
+  return n;
+}
+
+template <class T>
+bool movs(Core& core, const Op& op) {
+  Walker w(core, op);
+  while (w.remaining()) {
+    u64 n = w.repeats() ? movs_bulk(w, sizeof(T)) : 0;
+    if (n == 0) {
+      T value;
+      if (!core.read(op.segment(), w.reg(RSI), value) || !core.write(ES, w.reg(RDI), value)) return false;
+      n = 1;
+    }
+    w.advance(RSI, sizeof(T), n);
+    w.advance(RDI, sizeof(T), n);
+    w.count(n);
+    if (!w.repeats() || w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+template <class T>
+u64 stos_bulk(Walker& w) {
+  Core& core = w.core;
+  if (!bulk_allowed(core)) return 0;
+  const u64 n = run_length(core, ES, w.reg(RDI), w.mask, true, sizeof(T), w.remaining());
+  Location to;
+  u64 linear;
+  if (n < 2 || !core.linear(ES, w.reg(RDI), sizeof(T), Access::write, linear) ||
+      !locate(core, linear, Access::write, core.privilege, to) || !to.host)
+    return 0;
+  fill_page<T>(to.host, get<T>(&core, RAX * 8), n);
+  if (core.blocks->write(to.host, static_cast<unsigned>(n * sizeof(T)))) core.after |= kAfterCode;
+  return n;
+}
+
+template <class T>
+bool stos(Core& core, const Op& op) {
+  Walker w(core, op);
+  while (w.remaining()) {
+    u64 n = w.repeats() ? stos_bulk<T>(w) : 0;
+    if (n == 0) {
+      if (!core.write(ES, w.reg(RDI), get<T>(&core, RAX * 8))) return false;
+      n = 1;
+    }
+    w.advance(RDI, sizeof(T), n);
+    w.count(n);
+    if (!w.repeats() || w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+template <class T>
+bool lods(Core& core, const Op& op) {
+  Walker w(core, op);
+  while (w.remaining()) {
+    T value;
+    if (!core.read(op.segment(), w.reg(RSI), value)) return false;
+    set<T>(&core, RAX * 8, value);
+    w.advance(RSI, sizeof(T));
+    w.count(1);
+    if (!w.repeats() || w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+// REPE goes on while equal, REPNE while different.
+bool ends_comparison(const Walker& w, bool equal) {
+  return !w.repeats() || equal == (w.op.rep() == Rep::repne) || w.reg(RCX) == 0;
+}
+
+template <class T>
+bool scas(Core& core, const Op& op) {
+  Walker w(core, op);
+  while (w.remaining()) {
+    T value;
+    if (!core.read(ES, w.reg(RDI), value)) return false;
+    const Alu<T> r = alu_sub(get<T>(&core, RAX * 8), value);
+    core.lazy = r.flags;
+    w.advance(RDI, sizeof(T));
+    w.count(1);
+    if (ends_comparison(w, r.result == 0)) return true;
+    if (w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+template <class T>
+bool cmps(Core& core, const Op& op) {
+  Walker w(core, op);
+  while (w.remaining()) {
+    T a, b;
+    if (!core.read(op.segment(), w.reg(RSI), a) || !core.read(ES, w.reg(RDI), b)) return false;
+    const Alu<T> r = alu_sub(a, b);
+    core.lazy = r.flags;
+    w.advance(RSI, sizeof(T));
+    w.advance(RDI, sizeof(T));
+    w.count(1);
+    if (ends_comparison(w, r.result == 0)) return true;
+    if (w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+// --- INS OUTS
+// ------------------------------------------------------------------------------------------------------------------
+
+constexpr unsigned kReadAheadBytes = 1024;
+
+template <unsigned size>
+bool ins(Core& core, const Op& op) {
+  Walker w(core, op);
+  if (!port_allowed(core, static_cast<u16>(core.s.gpr[RDX]), size)) return false;
+  while (w.remaining()) {
+    const u64 elements_left = w.remaining();
+    u64 linear, value = 0;
+    if (!core.linear(ES, w.reg(RDI), size, Access::write, linear) || !core.probe_write(linear, size)) return false;
+    // As KVM reads ahead (emulate.c, pio_in_emulated): bytes to the end of the page, taken as a number of elements, at
+    // most 1 KiB.
+    const u64 in_page = core.flags & DF ? w.reg(RDI) % kPageSize : kPageSize - w.reg(RDI) % kPageSize;
+    const u64 batch = std::max<u64>(1, std::min({in_page, u64{kReadAheadBytes / size}, elements_left}));
+    if (!port_in(core, static_cast<u16>(core.s.gpr[RDX]), size, batch, value)) return false;
+    if (!core.write_linear(linear, &value, size)) return false;
+    w.advance(RDI, size);
+    w.count(1);
+    if (!w.repeats() || (w.pause() && core.ins_used == core.ins_count)) return w.suspend();
+  }
+  return true;
+}
+
+template <unsigned size>
+bool outs(Core& core, const Op& op) {
+  Walker w(core, op);
+  if (!port_allowed(core, static_cast<u16>(core.s.gpr[RDX]), size)) return false;
+  while (w.remaining()) {
+    u64 linear, value = 0;
+    if (!core.linear(op.segment(), w.reg(RSI), size, Access::read, linear) || !core.read_linear(linear, &value, size))
+      return false;
+    port_out_retiring(core, static_cast<u16>(core.s.gpr[RDX]), size, value);
+    w.advance(RSI, size);
+    w.count(1);
+    if (!w.repeats() || w.pause()) return w.suspend();
+  }
+  return true;
+}
+
+// The source may have a segment prefix; the destination is always ES.
+void note_source(const Decoded& d, Op& op, Selection& s) {
+  s.may_leave = true;
+  for (unsigned i = 0; i < d.instruction.operand_count_visible; ++i) {
+    if (!d.is_memory(i)) continue;
+    const ZydisRegister base = d.operands[i].mem.base;
+    if (base == ZYDIS_REGISTER_SI || base == ZYDIS_REGISTER_ESI || base == ZYDIS_REGISTER_RSI)
+      op.address =
+          static_cast<u8>((op.address & 0x18) | static_cast<unsigned>(d.operands[i].mem.segment - ZYDIS_REGISTER_ES));
+  }
+}
+
+template <bool (*f)(Core&, const Op&)>
+void select_string(const Decoded& d, Op& op, Selection& s) {
+  note_source(d, op, s);
+  s.handler = &call<f>;
+}
+
+constexpr Row kRows[] = {
+#define STRING(name, f, T) \
+  { ZYDIS_MNEMONIC_##name, nullptr, kEndsBlock, select_string<f<T>> }
+    STRING(MOVSB, movs, u8), STRING(MOVSW, movs, u16), STRING(MOVSD, movs, u32), STRING(MOVSQ, movs, u64),
+    STRING(STOSB, stos, u8), STRING(STOSW, stos, u16), STRING(STOSD, stos, u32), STRING(STOSQ, stos, u64),
+    STRING(LODSB, lods, u8), STRING(LODSW, lods, u16), STRING(LODSD, lods, u32), STRING(LODSQ, lods, u64),
+    STRING(SCASB, scas, u8), STRING(SCASW, scas, u16), STRING(SCASD, scas, u32), STRING(SCASQ, scas, u64),
+    STRING(CMPSB, cmps, u8), STRING(CMPSW, cmps, u16), STRING(CMPSD, cmps, u32), STRING(CMPSQ, cmps, u64),
+    STRING(INSB, ins, 1),    STRING(INSW, ins, 2),     STRING(INSD, ins, 4),     STRING(OUTSB, outs, 1),
+    STRING(OUTSW, outs, 2),  STRING(OUTSD, outs, 4),
+#undef STRING
+};
+
+}  // namespace
+
+std::span<const Row> string_rows() { return kRows; }
+
+}  // namespace mock::cpu

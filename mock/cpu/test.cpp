@@ -1,0 +1,9 @@
+// TEST, with its fused conditional jumps.
+#include "mock/cpu/binary.hpp"
+#include "mock/cpu/binary_select.hpp"
+
+namespace mock::cpu {
+
+void select_test(const Decoded& d, Op& op, Selection& s) { select_binary<Test, Fuse::all>(d, op, s); }
+
+}  // namespace mock::cpu
