@@ -238,6 +238,7 @@ struct Core {
   u32 last_epoch = 0;
   u8 after = 0;
   bool step = false;       // one instruction at a time: TF, RF, shadow
+  bool other_cpus = true;  // code may be changed by another CPU: serialising instructions look again
   bool step_once = false;  // the run loop's wish: the budget does not suffice for a block
   bool interrupt_waiting = false, window_waiting = false;  // attention put aside while IF is clear or a shadow lasts
   Leave leaving = Leave::none;

@@ -202,6 +202,7 @@ bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_
       if ((traits & (kEndsBlock | kAlone)) || op.ends_block()) {
         b.ended = true;
         op.prefixes |= 16;
+        if (traits & kSerialising) op.prefixes |= 64;
       }
     }
   }

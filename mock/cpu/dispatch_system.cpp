@@ -1,5 +1,6 @@
 // Rows of the system instructions. A mnemonic whose forms differ (MOV, JMP, CALL, RET, PUSH, POP) has its row elsewhere
 // and picks functions of system_ops.hpp and far.hpp.
+#include "mock/cpu/engine.hpp"
 #include "mock/cpu/far.hpp"
 #include "mock/cpu/row.hpp"
 #include "mock/cpu/system_ops.hpp"

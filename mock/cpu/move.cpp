@@ -1,5 +1,6 @@
 // MOV MOVZX MOVSX MOVSXD MOVBE LEA XCHG BSWAP CMOVcc SETcc.
 #include "mock/cpu/handler_kit.hpp"
+#include "mock/cpu/system_ops.hpp"
 
 namespace mock::cpu {
 
@@ -52,6 +53,28 @@ void mov_immediate(Core* core, const Op* op, s64 budget) {
 }
 
 // Segment, control and debug registers are system instructions.
+void select_system_move(const Decoded& d, Op& op, Selection& s) {
+  const auto class_of = [&](unsigned i) {
+    return d.is_register(i) ? ZydisRegisterGetClass(d.operands[i].reg.value) : ZYDIS_REGCLASS_INVALID;
+  };
+  const bool to = class_of(0) == ZYDIS_REGCLASS_SEGMENT || class_of(0) == ZYDIS_REGCLASS_CONTROL ||
+                  class_of(0) == ZYDIS_REGCLASS_DEBUG;
+  switch (class_of(to ? 0 : 1)) {
+    case ZYDIS_REGCLASS_SEGMENT:
+      s.handler = to ? &call<mov_to_segment> : &call<mov_from_segment>;
+      break;
+    case ZYDIS_REGCLASS_CONTROL:
+      s.handler = to ? &call<mov_to_cr> : &call<mov_from_cr>;
+      break;
+    case ZYDIS_REGCLASS_DEBUG:
+      s.handler = to ? &call<mov_to_dr> : &call<mov_from_dr>;
+      break;
+    default:
+      return;
+  }
+  op.prefixes |= 16;
+}
+
 void select_mov(const Decoded& d, Op& op, Selection& s) {
   const auto is_general = [&](unsigned i) {
     return !d.is_register(i) || ZydisRegisterGetClass(d.operands[i].reg.value) <= ZYDIS_REGCLASS_GPR64;

@@ -30,7 +30,7 @@ struct Op {
   u16 offset = 0;   // of the instruction from the block's first byte
   u8 position = 0;  // index of this op in its block
   u8 prefixes = 0;  // bits 0-1: Rep; bit 2: LOCK; bit 3: second immediate present (in disp); bit 4: ends its block; bit
-                    // 5: the second operand is a register
+                    // 5: the second operand is a register; bit 6: serialises
 
   unsigned scale() const { return scale_size & 3; }
   unsigned size_log2() const { return (scale_size >> 2) & 7; }
@@ -42,6 +42,7 @@ struct Op {
   Rep rep() const { return static_cast<Rep>(prefixes & 3); }
   bool lock() const { return prefixes & 4; }
   bool ends_block() const { return prefixes & 16; }
+  bool serialises() const { return prefixes & 64; }
 };
 static_assert(sizeof(Op) == 32);
 

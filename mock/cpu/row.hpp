@@ -57,10 +57,6 @@ struct Row {
 template <bool (*f)(Core&, const Op&)>
 void call(Core* core, const Op* op, s64 budget);
 
-// MOV to and from segment, control and debug registers (system family). Chooses by the operands' register classes; sets
-// Op::prefixes bit 4 (ends its block) where needed.
-void select_system_move(const Decoded& decoded, Op& op, Selection& selection);
-
 // The families' tables.
 std::span<const Row> binary_rows();  // ADD OR ADC SBB AND SUB XOR CMP TEST
 std::span<const Row> unary_rows();   // INC DEC NEG NOT

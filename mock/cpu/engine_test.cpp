@@ -1,0 +1,215 @@
+// Whole snippets on the engine: modes, exits and their completion, block cache against changing code.
+#include <gmock/gmock.h>
+
+#include "mock/cpu/test_machine.hpp"
+
+namespace mock::cpu {
+namespace {
+
+SNIPPET(sum_loop16, ".code16", "xor %ax, %ax; mov $10, %cx; 1: add %cx, %ax; loop 1b; hlt")
+SNIPPET(sum_loop32, ".code32", "xor %eax, %eax; mov $10, %ecx; 1: add %ecx, %eax; dec %ecx; jnz 1b; hlt")
+SNIPPET(fib64, ".code64",
+        "mov $15, %edi; call fib; hlt; fib: cmp $2, %edi; jae 1f; mov %edi, %eax; ret;"
+        "1: push %rbx; mov %edi, %ebx; lea -1(%rdi), %edi; call fib; push %rax; lea -2(%rbx), %edi; call fib; pop %rdx;"
+        "add %edx, %eax; pop %rbx; ret")
+
+TEST(Engine, runs_a_loop_in_real_mode) {
+  TestMachine m;
+  m.load(0x1000, sum_loop16());
+  m.real_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(1000), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX) & 0xffff, 55u);
+  EXPECT_EQ(m.s().rip, 0x1000 + sum_loop16().size());
+  EXPECT_EQ(m.cpu.instructions_retired(), 2u + 20u + 1u);
+}
+
+TEST(Engine, runs_a_loop_in_protected_mode) {
+  TestMachine m;
+  m.load(0x1000, sum_loop32());
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(1000), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX), 55u);
+  EXPECT_EQ(m.cpu.instructions_retired(), 2u + 30u + 1u);
+}
+
+TEST(Engine, runs_recursion_in_long_mode) {
+  TestMachine m;
+  m.load(0x1000, fib64());
+  m.long_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(1000000), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX), 610u);
+  EXPECT_EQ(m.reg(RSP), 0x8000u);
+}
+
+TEST(Engine, the_budget_stops_anywhere_and_the_run_continues) {
+  TestMachine whole, pieces;
+  for (TestMachine* m : {&whole, &pieces}) {
+    m->load(0x1000, fib64());
+    m->long_mode(0x1000);
+  }
+  ASSERT_EQ(whole.cpu.run(1000000), Stop::hlt);
+  Stop stop = Stop::budget;
+  u64 calls = 0;
+  for (; stop == Stop::budget; ++calls) {
+    stop = pieces.cpu.run(1 + calls % 7);
+    ASSERT_LT(calls, 100000u);
+  }
+  EXPECT_EQ(stop, Stop::hlt);
+  EXPECT_EQ(pieces.s().gpr, whole.s().gpr);
+  EXPECT_EQ(pieces.cpu.rflags(), whole.cpu.rflags());
+  EXPECT_EQ(pieces.cpu.instructions_retired(), whole.cpu.instructions_retired());
+}
+
+SNIPPET(port_io, ".code16", "mov $0x1234, %ax; out %ax, $0x10; in $0x11, %al; hlt")
+
+TEST(Engine, out_and_in_stop_on_the_instruction_and_are_completed) {
+  TestMachine m;
+  m.load(0x1000, port_io());
+  m.real_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::io);
+  EXPECT_FALSE(m.cpu.stop_info().is_in);
+  EXPECT_EQ(m.cpu.stop_info().port, 0x10);
+  EXPECT_EQ(m.cpu.stop_info().size, 2);
+  EXPECT_EQ(m.cpu.stop_info().data, 0x1234u);
+  EXPECT_EQ(m.s().rip, 0x1003u);
+  EXPECT_EQ(m.cpu.complete(nullptr), Stop::budget);
+  EXPECT_EQ(m.s().rip, 0x1005u);
+  EXPECT_EQ(m.cpu.run(100), Stop::io);
+  EXPECT_TRUE(m.cpu.stop_info().is_in);
+  EXPECT_EQ(m.s().rip, 0x1005u);
+  const u8 value = 0xab;
+  EXPECT_EQ(m.cpu.complete(&value), Stop::budget);
+  EXPECT_EQ(m.reg(RAX) & 0xffff, 0x12abu);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.cpu.instructions_retired(), 4u);
+}
+
+TEST(Engine, a_changed_rip_drops_a_waiting_port_access) {
+  TestMachine m;
+  m.load(0x1000, port_io());
+  m.real_mode(0x1000);
+  ASSERT_EQ(m.cpu.run(100), Stop::io);
+  m.s().rip = 0x1007;
+  EXPECT_EQ(m.cpu.complete(nullptr), Stop::budget);
+  EXPECT_EQ(m.s().rip, 0x1007u);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+}
+
+SNIPPET(mmio, ".code32", "mov $0x200000, %ebx; mov (%ebx), %eax; addl $5, 8(%ebx); mov %eax, 0x10(%ebx); hlt")
+
+TEST(Engine, device_memory_is_read_by_repeating_and_written_after_retiring) {
+  TestMachine m;
+  m.load(0x1000, mmio());
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::mmio_read);
+  EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x200000u);
+  EXPECT_EQ(m.cpu.stop_info().length, 4);
+  EXPECT_EQ(m.s().rip, 0x1005u);
+  u32 value = 0x11223344;
+  EXPECT_EQ(m.cpu.complete(&value), Stop::budget);
+  EXPECT_EQ(m.reg(RAX), 0x11223344u);
+  EXPECT_EQ(m.s().rip, 0x1007u);
+  // Read-modify-write: a read, then a write.
+  EXPECT_EQ(m.cpu.run(100), Stop::mmio_read);
+  EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x200008u);
+  value = 10;
+  EXPECT_EQ(m.cpu.complete(&value), Stop::mmio_write);
+  EXPECT_EQ(m.cpu.stop_info().bytes[0], 15);
+  EXPECT_EQ(m.s().rip, 0x100bu);
+  EXPECT_EQ(m.cpu.complete(nullptr), Stop::budget);
+  EXPECT_EQ(m.cpu.run(100), Stop::mmio_write);
+  EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x200010u);
+  EXPECT_EQ(m.cpu.complete(nullptr), Stop::budget);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+}
+
+SNIPPET(self_modifying, ".code32", "mov $3, %ecx; 1: movb $0x43, 0x100e; nop; nop; inc %eax; loop 1b; hlt")
+
+TEST(Engine, code_that_changes_itself_takes_effect_at_once) {
+  TestMachine m;
+  m.load(0x1000, self_modifying());
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX), 0u);
+  EXPECT_EQ(m.reg(RBX), 3u);
+}
+
+TEST(Engine, code_rewritten_by_the_owner_between_two_runs_is_seen) {
+  TestMachine m;
+  m.load(0x1000, std::string_view("\x40\xf4", 2));  // inc %eax; hlt
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX), 1u);
+  m.load(0x1000, std::string_view("\x43\xf4", 2));  // inc %ebx; hlt
+  m.s().rip = 0x1000;
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.reg(RAX), 1u);
+  EXPECT_EQ(m.reg(RBX), 1u);
+}
+
+SNIPPET(string_exits, ".code16",
+        "mov $3, %cx; mov $0x500, %si; mov $0x10, %dx; rep outsb; mov $2, %cx; mov $0x600, %di; rep insb; hlt")
+
+TEST(Engine, rep_outs_leaves_one_by_one_and_rep_ins_asks_for_all) {
+  TestMachine m;
+  m.load(0x1000, string_exits());
+  m.load(0x500, "abc");
+  m.real_mode(0x1000);
+  for (char c : {'a', 'b', 'c'}) {
+    ASSERT_EQ(m.cpu.run(100), Stop::io);
+    EXPECT_EQ(m.cpu.stop_info().data, static_cast<u64>(c));
+    EXPECT_EQ(m.s().rip, c == 'c' ? 0x100bu : 0x1009u);
+    m.cpu.complete(nullptr);
+  }
+  EXPECT_EQ(m.reg(RSI), 0x503u);
+  ASSERT_EQ(m.cpu.run(100), Stop::io);
+  EXPECT_EQ(m.cpu.stop_info().count, 2u);
+  EXPECT_EQ(m.cpu.complete("xy"), Stop::budget);
+  EXPECT_EQ(m.peek<u8>(0x600), 'x');
+  EXPECT_EQ(m.peek<u8>(0x601), 'y');
+  EXPECT_EQ(m.reg(RCX) & 0xffff, 0u);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+}
+
+SNIPPET(interrupted, ".code16", "sti; nop; 1: jmp 1b")
+
+TEST(Engine, an_interrupt_waits_for_the_shadow_of_sti) {
+  TestMachine m;
+  m.load(0x1000, interrupted());
+  m.poke<u16>(0x20 * 4, 0x2000);
+  m.poke<u8>(0x2000, 0xf4);
+  m.real_mode(0x1000);
+  m.bus.vector = 0x20;
+  m.s().attention |= kAttentionInterrupt;
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.peek<u16>(0x8000 - 6), 0x1002);  // after the NOP
+  EXPECT_EQ(m.cpu.instructions_retired(), 3u);
+}
+
+TEST(Engine, missing_host_memory_is_a_stop_on_the_instruction) {
+  TestMachine m;
+  m.load(0x1000, std::string_view("\xa1\x00\x50\xf4", 4));  // mov 0x5000, %ax
+  m.real_mode(0x1000);
+  m.bus.absent_page = 0x5000;
+  EXPECT_EQ(m.cpu.run(100), Stop::host_fault);
+  EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x5000u);
+  EXPECT_EQ(m.s().rip, 0x1000u);
+}
+
+TEST(Engine, code_outside_memory_is_unmodelled_without_bytes) {
+  TestMachine m;
+  m.protected_mode(0x40000000);
+  EXPECT_EQ(m.cpu.run(100), Stop::unmodelled);
+  EXPECT_EQ(m.cpu.stop_info().instruction_length, 0);
+}
+
+TEST(Engine, a_triple_fault_is_a_shutdown) {
+  TestMachine m;
+  m.load(0x1000, std::string_view("\x0f\x0b", 2));
+  m.protected_mode(0x1000);
+  m.s().idtr.limit = 0;
+  EXPECT_EQ(m.cpu.run(100), Stop::shutdown);
+}
+
+}  // namespace
+}  // namespace mock::cpu
