@@ -54,7 +54,7 @@ class SystemTestBus : public Bus {
     return value;
   }
   template <class T>
-  void poke(u64 address, T value) {
+  void poke(u64 address, const T& value) {
     std::memcpy(ram_.get() + address, &value, sizeof value);
   }
 
