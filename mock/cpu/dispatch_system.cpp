@@ -52,9 +52,6 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_INT1, &call<int1>, kEndsBlock},
     {ZYDIS_MNEMONIC_INTO, &call<into>, kEndsBlock},
     {ZYDIS_MNEMONIC_BOUND, &call<bound>, 0},
-    {ZYDIS_MNEMONIC_UD0, &call<undefined>, kEndsBlock},
-    {ZYDIS_MNEMONIC_UD1, &call<undefined>, kEndsBlock},
-    {ZYDIS_MNEMONIC_UD2, &call<undefined>, kEndsBlock},
     {ZYDIS_MNEMONIC_RSM, &call<undefined>, kEndsBlock},
     {ZYDIS_MNEMONIC_IRET, &call<iret>, kMode},
     {ZYDIS_MNEMONIC_IRETD, &call<iret>, kMode},
@@ -91,7 +88,39 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_SKINIT, &call<svm_instruction>, 0},
 };
 
+void choose(Op& op, Selection& selection, Handler* handler, bool ends_block) {
+  selection.handler = handler;
+  if (ends_block) op.prefixes |= 16;
+}
+
+ZydisRegisterClass class_of(const Decoded& d, unsigned operand) {
+  return d.is_register(operand) ? ZydisRegisterGetClass(d.operands[operand].reg.value) : ZYDIS_REGCLASS_INVALID;
+}
+
 }  // namespace
+
+void select_system_move(const Decoded& d, Op& op, Selection& selection) {
+  switch (class_of(d, 0)) {
+    case ZYDIS_REGCLASS_SEGMENT:
+      return choose(op, selection, &call<mov_to_segment>, true);
+    case ZYDIS_REGCLASS_CONTROL:
+      return choose(op, selection, &call<mov_to_cr>, true);
+    case ZYDIS_REGCLASS_DEBUG:
+      return choose(op, selection, &call<mov_to_dr>, true);
+    default:
+      break;
+  }
+  switch (class_of(d, 1)) {
+    case ZYDIS_REGCLASS_SEGMENT:
+      return choose(op, selection, &call<mov_from_segment>, false);
+    case ZYDIS_REGCLASS_CONTROL:
+      return choose(op, selection, &call<mov_from_cr>, false);
+    case ZYDIS_REGCLASS_DEBUG:
+      return choose(op, selection, &call<mov_from_dr>, false);
+    default:
+      break;
+  }
+}
 
 std::span<const Row> system_rows() { return kRows; }
 
