@@ -196,7 +196,9 @@ bool interrupt_return(Core& core, unsigned size) {
     done = iret_protected(core, size);
   }
   if (!done) return false;
+  core.keep_rf = true;
   core.s.nmi_blocked = false;
+  if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
   core.mode_changed();
   return true;
 }

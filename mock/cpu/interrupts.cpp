@@ -104,7 +104,7 @@ bool sti(Core& core, const Op&) {
   const u64 flags = core.rflags();
   if (core.is_real() || core.s.cpl <= core.iopl()) {
     if (flags & IF) return true;
-    core.s.interrupt_shadow_sti = true;
+    core.s.interrupt_shadow_sti = core.shadow_renewed = true;
     core.set_rflags(flags | IF);
     core.mode_changed();
   } else if (uses_virtual_if(core) && !(flags & VIP)) {

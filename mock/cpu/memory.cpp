@@ -104,7 +104,7 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
     }
   }
   Translation translation;
-  if (!walk(core, page_address, access, privilege, translation)) return false;
+  if (!walk(core, linear, access, privilege, translation)) return false;
   const Page page = core.bus.page(Gpa{translation.page}, access);
   const Gpa gpa{translation.page | (linear & ~kPageMask)};
   if (page.kind == Page::Kind::absent) return core.stop_host_fault(gpa.value);

@@ -108,6 +108,9 @@ p_32:
   movl 0x50123, %eax       # not present
   movl $1, 0x51000         # read-only, WP
   # to ring 3
+  movw $0x23, %ax          # data segments that ring 3 may keep
+  movw %ax, %ds
+  movw %ax, %es
   pushl $0x23
   pushl $0x9000
   pushl $0x3002
@@ -132,14 +135,14 @@ p_pf:                      # counts in 0x6000, last error in 0x6004, CR2 in 0x60
   movl %cr2, %eax
   movl %eax, 0x6008
   movl $0x50007, 0x21000 + 0x50*4
-  movl $0x51007, 0x21000 + 0x51*4
-  invlpg (%eax)
   cmpl $2, 0x6000
-  jne 2f
-  movl $0x51005, 0x21000 + 0x51*4
+  jb 2f
+  ja 3f
   addl $10, 8(%esp)        # skip the write
-  invlpg 0x51000
-2: popl %eax
+  jmp 2f
+3: movl $0x51007, 0x21000 + 0x51*4
+2: invlpg (%eax)
+  popl %eax
   addl $4, %esp
   iretl
 p_int80:

@@ -9,7 +9,7 @@ namespace {
 bool load(Core& core, SegReg reg, u16 selector) {
   if (!load_segment(core, reg, selector)) return false;
   if (reg == SS) {
-    core.s.interrupt_shadow_mov_ss = true;
+    core.s.interrupt_shadow_mov_ss = core.shadow_renewed = true;
     core.mode_changed();
   }
   return true;
