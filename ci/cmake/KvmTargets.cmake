@@ -1,13 +1,21 @@
 # One way to make a library, a unit test and a benchmark, so that every folder looks alike.
+include(GNUInstallDirs)
 include(GoogleTest)
 
 add_library(kvm_options INTERFACE)
-target_include_directories(kvm_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(kvm_options INTERFACE -Wall -Wextra -Wno-missing-field-initializers $<$<BOOL:${KVM_WERROR}>:-Werror>)
+target_include_directories(kvm_options INTERFACE
+  $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+target_compile_features(kvm_options INTERFACE cxx_std_20)
+set(kvm_warnings -Wall -Wextra -Wno-missing-field-initializers)
+if(KVM_WERROR)
+  list(APPEND kvm_warnings -Werror)
+endif()
+target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:${kvm_warnings}>")
 if(KVM_SANITIZE)
   # -O1: the interpreter without any optimisation is ten times slower.
-  target_compile_options(kvm_options INTERFACE -fsanitize=${KVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
-  target_link_options(kvm_options INTERFACE -fsanitize=${KVM_SANITIZE})
+  set(kvm_sanitizer -fsanitize=${KVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:${kvm_sanitizer}>")
+  target_link_options(kvm_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${KVM_SANITIZE}>)
 endif()
 
 # kvm_library(NAME [LINK lib...]): every .cpp of this folder except *_test.cpp, *_bench.cpp and main.cpp.
