@@ -19,6 +19,7 @@ namespace {
 Diagnosis no(std::string reason, std::string remedy) { return {false, std::move(reason), std::move(remedy)}; }
 
 Diagnosis diagnose_absent(const HostSigns& s) {
+  if (s.device != "/dev/kvm") return no(fmt::format("{} does not exist", s.device), "");
   const char* module = s.has_svm ? "kvm_amd" : "kvm_intel";
   if (s.is_container && (s.has_kvm_module || s.has_vendor_module)) {
     return no(fmt::format("{} is not in this container, though the host has KVM", s.device),

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "conformance/runner/in_child.hpp"
+#include "conformance/runner/run_one.hpp"
 #include "conformance/runner/selection.hpp"
 #include "conformance/runner/standard_output.hpp"
 #include "conformance/support/expectations.hpp"
@@ -43,15 +45,37 @@ std::string block(const char* head, const std::string& text) {
   std::size_t begin = 0;
   while (begin <= text.size()) {
     const auto end = std::min(text.find('\n', begin), text.size());
-    out += fmt::format("{:<10} {}\n", begin == 0 ? head : "", text.substr(begin, end - begin));
+    out += fmt::format("{:<12} {}\n", begin == 0 ? head : "", text.substr(begin, end - begin));
     begin = end + 1;
   }
   return out;
 }
 
-std::string sentence(std::string_view claim) {
-  std::string words(claim);
-  for (char& c : words) c = c == '_' ? ' ' : c;
+// The calls of the test as the mock saw them: what the code of a row amounts to, decoded.
+std::string calls_on_the_mock(const Test& test, const ProgramSetup& setup) {
+  std::string error;
+  const auto mock = setup.make_mock ? setup.make_mock("", error) : std::nullopt;
+  if (!mock) return "";
+  const ChildAnswer answer = ask_in_child(
+      [&] {
+        const auto backend = mock->make_backend();
+        kvmapi::TracedBackend trace(*backend);
+        Target target = mock->target;
+        target.backend = &trace;
+        target.vendor = Vendor::amd;
+        const TestEnd end = run_one(test, target, &trace);
+        if (end.ending == Ending::skip) return "skipped: " + end.message;
+        return shown_calls(trace, 40) + "\n" + name(end.ending);
+      },
+      std::chrono::seconds(10));
+  return answer.is_ok ? answer.text : "";
+}
+
+// "vm.create_vcpu.twice_is_eexist" -> "twice is eexist"; a mode that follows is set off by a comma.
+std::string sentence(const std::string& id) {
+  std::string words;
+  for (char c : id.substr(id.find('.', id.find('.') + 1) + 1))
+    words += c == '_' ? " " : c == '.' ? ", " : std::string(1, c);
   return words;
 }
 
@@ -86,8 +110,9 @@ int explain_command(const std::string& id, const ProgramSetup& setup) {
     return kUsage;
   }
   std::string out = block("id", test->id);
-  out += block("claim", sentence(test->claim()));
+  out += block("claim", sentence(test->id));
   out += block("test", test->describe ? test->describe() : "");
+  if (const std::string calls = calls_on_the_mock(*test, setup); !calls.empty()) out += block("on the mock", calls);
   const std::string needs = text(test->needs);
   out += block("needs", needs.empty() ? "nothing" : needs);
   out += block("source", fmt::format("{} ({})", test->source, name(test->status)));

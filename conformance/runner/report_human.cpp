@@ -123,8 +123,8 @@ std::string human_report(const Report& report, const Registry& registry) {
   out += table(report);
   for (const TargetReport& target : report.targets) {
     if (!target.unavailable.empty()) {
-      out += fmt::format("\n{} {}: {}\n", target.name, target.is_required ? "is not available" : "was skipped",
-                         target.unavailable);
+      out += fmt::format("{}{} {}: {}\n", out.empty() ? "" : "\n", target.name,
+                         target.is_required ? "is not available" : "was skipped", target.unavailable);
       if (!target.remedy.empty()) out += indented(target.remedy, "    ");
     } else if (!target.is_complete) {
       out += fmt::format("\n{}: interrupted, {} of {} tests were run\n", target.name, target.results.size(),

@@ -5,9 +5,14 @@
 #include "conformance/support/outcome.hpp"
 #include "conformance/support/registry.hpp"
 #include "conformance/support/target.hpp"
+#include "kvmapi/traced_backend.hpp"
 
 namespace conformance {
 
-TestEnd run_one(const Test& test, const Target& target);
+// `trace`: the target's backend, if it remembers calls; a failure then shows the last ones.
+TestEnd run_one(const Test& test, const Target& target, kvmapi::TracedBackend* trace = nullptr);
+
+// The last `count` calls, one per line, long ones shortened.
+std::string shown_calls(const kvmapi::TracedBackend& trace, std::size_t count);
 
 }  // namespace conformance

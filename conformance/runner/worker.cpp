@@ -55,11 +55,12 @@ void forget_parent_state(int output, pid_t parent) {
 [[noreturn]] void worker_main(const Implementation& implementation, std::span<const Test* const> tests, int events) {
   Target target = implementation.target;
   const std::unique_ptr<kvmapi::Backend> backend = implementation.make_backend();
-  target.backend = backend.get();
+  kvmapi::TracedBackend trace(*backend);
+  target.backend = &trace;
   for (const Test* test : tests) {
     WorkerEvent event{.is_start = true, .end = {.id = test->id}};
     write_all(events, to_line(event));
-    event = {.is_start = false, .end = run_one(*test, target)};
+    event = {.is_start = false, .end = run_one(*test, target, &trace)};
     write_all(events, to_line(event));
   }
   ::_exit(0);

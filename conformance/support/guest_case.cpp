@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "conformance/support/disassembly.hpp"
 #include "guests/layout.hpp"
 
 namespace conformance {
@@ -109,7 +110,10 @@ void run_row(const GuestCase& row, Mode mode, const char* file, Ctx& t) {
 }
 
 std::string describe(const GuestCase& row, Mode mode) {
-  std::string text = fmt::format("guest {} in mode {} makes these exits:", guests::name(row.guest), guests::name(mode));
+  const unsigned bits = guests::word_bytes(mode) * 8;
+  std::string text = fmt::format("guest {} in mode {}:\n", guests::name(row.guest), guests::name(mode));
+  text += disassemble(guests::code(row.guest, mode), guests::kLoad, bits);
+  text += "makes these exits:";
   for (const ExitStep& step : row.exits.span()) text += "\n  " + conformance::text(step);
   std::string finish;
   for (const RegisterName& r : kRegisterNames) {
