@@ -152,11 +152,24 @@ class Supervisor {
     return false;
   }
 
+  // A test that prints without end must not fill the memory of this process: of its part only the tail is kept.
   void read_output(Worker& worker) {
     drain(worker.process.pipes.output, worker.output);
-    if (worker.output.size() > 2 * kKeptOutputBytes) {
-      worker.output.erase(0, worker.output.size() - kKeptOutputBytes);
+    const std::size_t begin = std::min(worker.output.rfind(kOutputMark), worker.output.size());
+    if (worker.output.size() - begin > 4 * kKeptOutputBytes) {
+      worker.output.erase(begin + 1, worker.output.size() - begin - 1 - kKeptOutputBytes);
     }
+  }
+
+  // What the test that ends now printed, taken out of the worker's output. Every test begins with a mark.
+  std::string take_output(Worker& worker) {
+    read_output(worker);
+    const auto begin = worker.output.find(kOutputMark);
+    if (begin == std::string::npos) return "";
+    const auto end = std::min(worker.output.find(kOutputMark, begin + 1), worker.output.size());
+    std::string text = worker.output.substr(begin + 1, end - begin - 1);
+    worker.output.erase(0, end);
+    return text;
   }
 
   void read_events(Worker& worker) {
@@ -178,14 +191,14 @@ class Supervisor {
     if (!worker.is_killed) worker.since = last_event_;
     if (event.is_start) {
       worker.is_in_test = true;
-      worker.output.clear();
       if (callbacks_.on_start) callbacks_.on_start(*worker.tests[worker.done]);
       return;
     }
     worker.is_in_test = false;
     ++worker.done;
     failed_starts_ = 0;
-    report(event.end, event.end.ending == Ending::fail ? worker.output : std::string());
+    const std::string output = take_output(worker);
+    report(event.end, event.end.ending == Ending::fail ? output : "");
   }
 
   void report(TestEnd end, const std::string& output) {
@@ -210,7 +223,7 @@ class Supervisor {
       }
       ++worker.done;
       failed_starts_ = 0;
-      report(std::move(end), worker.output);
+      report(std::move(end), take_output(worker));
     } else if (worker.done < worker.tests.size() && ++failed_starts_ >= 3) {
       TestEnd end{.id = worker.tests[worker.done]->id, .ending = Ending::broken};
       end.message =

@@ -60,6 +60,7 @@ void forget_parent_state(int output, pid_t parent) {
   for (const Test* test : tests) {
     WorkerEvent event{.is_start = true, .end = {.id = test->id}};
     write_all(events, to_line(event));
+    [[maybe_unused]] const ssize_t marked = ::write(STDOUT_FILENO, &kOutputMark, 1);
     event = {.is_start = false, .end = run_one(*test, target, &trace)};
     write_all(events, to_line(event));
   }

@@ -31,6 +31,9 @@ struct WorkerProcess {
 // had.
 WorkerProcess start_worker(const Implementation& implementation, std::span<const Test* const> tests);
 
+// Stands before each test's part of the output.
+inline constexpr char kOutputMark = '\x1e';
+
 struct WorkerEvent {
   bool is_start = false;
   TestEnd end;  // only the id for a start

@@ -92,8 +92,7 @@ KVM_TEST("selftest.slow", "hang_fails", "here")
 }
 KVM_TEST("selftest.slow", "busy_loop_fails", "here")
 (Ctx&) {
-  for (volatile int i = 0;; i = i + 1) {
-  }
+  for (;;) asm volatile("pause");
 }
 KVM_TEST("selftest.slow", "hang_with_signals_blocked_fails", "here")
 (Ctx&) {
