@@ -17,7 +17,7 @@ from errors import LabError, explain_os_error
 FRAMES = b"ROEPFHXL"
 BOOT_TIMEOUT_S = 120
 SILENCE_S = 60  # heartbeats come every second; so long without any byte means that the guest hangs
-_CPU = "max,+svm,-cx16"
+CPU = "max,+svm,-cx16"
 DEATH = re.compile(r"(Kernel panic.*|Oops: .*|BUG: .*|general protection fault.*|Unable to handle.*|int3: .*)")
 
 
@@ -48,7 +48,7 @@ def qemu_path():
 def command(kernel, initramfs, memory_mib, append=""):
     """The QEMU command line; frames come on its standard output, the console goes to `console` beside the initramfs."""
     cmdline = f"console=ttyS0 panic=-1 oops=panic loglevel=6 {append}".strip()
-    return [qemu_path(), "-accel", "tcg,thread=single", "-cpu", _CPU, "-smp", "1", "-m", str(memory_mib), "-display", "none",
+    return [qemu_path(), "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "1", "-m", str(memory_mib), "-display", "none",
             "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", kernel.image, "-initrd", initramfs, "-append", cmdline,
             "-chardev", "stdio,id=frames,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=frames",
             "-serial", f"file:{initramfs}.console"]

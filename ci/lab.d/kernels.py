@@ -1,7 +1,9 @@
 """Which kernels the lab knows, where they come from, and the cache of what was extracted from them."""
 
+import atexit
 import contextlib
 import fcntl
+import glob
 import json
 import os
 import re
@@ -131,7 +133,9 @@ def _progress(name):
 def _extract(spec, packages):
     root = os.path.join(cache_dir(), "kernels")
     os.makedirs(root, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=root) as work:
+    for stale in glob.glob(os.path.join(root, f".new-{spec}-*")):  # of a download that was killed; the lock is ours
+        shutil.rmtree(stale, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f".new-{spec}-", dir=root) as work:
         files = [package.download(work, _progress(package.name)) for package in packages]
         image = config = None
         for path in files:
@@ -195,7 +199,8 @@ def _from_path(image, modules_dir):
                 found[name] = kmod.unpack(paths[name], file.read())
         return found
 
-    work = tempfile.mkdtemp(prefix="modules-", dir=cache_dir())
+    work = tempfile.mkdtemp(prefix="kvm-lab-modules-")
+    atexit.register(shutil.rmtree, work, ignore_errors=True)
     plain = []
     for name, ko in kmod.closure(read):
         plain.append(os.path.join(work, f"{name}.ko"))

@@ -94,6 +94,12 @@ def qemu_version():
     return found.group(1) if found else "unknown"
 
 
+def version(release):
+    """6.12.117 for 6.12.117+deb13-amd64; what is no version stays as it is."""
+    found = re.match(r"\d+(\.\d+)+", release)
+    return found.group(0) if found else release
+
+
 class SuiteRun:
     """One run of the suite on one kernel."""
 
@@ -154,7 +160,8 @@ class SuiteRun:
         results = sorted(self.results.values(), key=lambda result: result["id"])
         verdicts = ("pass", "fail", "skip", "xfail", "xpass", "broken")
         target.update({
-            "name": self.name, "implementation": f"kvm_amd of {self.kernel.release} under QEMU {qemu_version()} TCG",
+            "name": self.name, "implementation": f"kvm_amd {version(self.kernel.release)}, TCG",
+            "emulator": f"QEMU {qemu_version()}, -cpu {boot.CPU}",
             "kernel_release": self.kernel.release, "rerun_arguments": f"--target {self.name}",
             "complete": complete, "planned": planned or len(results), "seconds": round(seconds, 1), "boots": self.boots,
             "kernel_packages": self.kernel.origin, "kernel_warnings": self.warnings,

@@ -9,7 +9,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "conformance/runner/output_file.hpp"
+#include "conformance/runner/report_file.hpp"
 #include "conformance/runner/standard_output.hpp"
 
 namespace conformance {
@@ -19,18 +19,6 @@ using nlohmann::json;
 
 // How many differing places are printed in full; the rest is counted.
 constexpr std::size_t kShownFacts = 400;
-
-Report read_report(const std::string& path) {
-  std::string text, error;
-  if (!read_file(path, text, error)) throw std::runtime_error(error);
-  const json document = json::parse(text, nullptr, false);
-  if (document.is_discarded()) throw std::runtime_error(fmt::format("{}: not JSON", path));
-  try {
-    return report_from_json(document);
-  } catch (const std::runtime_error& problem) {
-    throw std::runtime_error(fmt::format("{}: {}", path, problem.what()));
-  }
-}
 
 const TargetReport& choose(const Report& report, const std::string& target, const std::string& path) {
   for (const TargetReport& candidate : report.targets) {

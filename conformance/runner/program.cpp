@@ -10,6 +10,7 @@
 #include "conformance/runner/compare_command.hpp"
 #include "conformance/runner/doctor_command.hpp"
 #include "conformance/runner/list_command.hpp"
+#include "conformance/runner/report_command.hpp"
 #include "conformance/runner/run_command.hpp"
 #include "conformance/support/expectations.hpp"
 
@@ -30,6 +31,7 @@ struct Arguments {
   std::vector<std::string> doctor_targets = {"kvm"};
   std::string doctor_profile;
   std::string compare_a, compare_b, compare_target;
+  std::vector<std::string> report_files;
 };
 
 CLI::App* add_run(CLI::App& app, Arguments& a, const ProgramSetup& setup) {
@@ -129,12 +131,20 @@ int run_program(int argc, const char* const* argv, const ProgramSetup& setup) {
   compare->add_option("b", a.compare_b, "Another")->required()->type_name("B.json");
   compare->add_option("--target", a.compare_target, "Which target of the files; without it the first that was run")
       ->type_name("TARGET");
+  CLI::App* report = app.add_subcommand("report", "Print one report of the targets of JSON result files.");
+  report->add_option("files", a.report_files, "Result files")->required()->type_name("FILE.json");
+  report->add_option("--format", a.format, "Form of the report")
+      ->check(CLI::IsMember({"human", "ktap", "junit", "json"}))
+      ->capture_default_str();
+  report->add_option("--output", a.run.output, "As for run")->type_name("FILE");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return parse_error(app, error);
   }
   if (run->parsed()) return dispatch_run(a, setup);
+  if (report->parsed())
+    return report_command(a.report_files, *format_from_name(a.format), a.run.output, *setup.registry);
   if (list->parsed()) return list_command(a.list_filters, a.is_json, setup);
   if (explain->parsed()) return explain_command(a.explain_id, setup);
   if (doctor->parsed()) return doctor_command(a.doctor_targets, a.doctor_profile, a.is_json, setup);
