@@ -94,10 +94,11 @@ def qemu_version():
     return found.group(1) if found else "unknown"
 
 
-def version(release):
-    """6.12.117 for 6.12.117+deb13-amd64; what is no version stays as it is."""
-    found = re.match(r"\d+(\.\d+)+", release)
-    return found.group(0) if found else release
+def version(kernel):
+    """6.12.117 for Debian's 6.12.117-1; of a bzImage what its name says."""
+    for package in kernel.origin.values():
+        return package["version"].rsplit("-", 1)[0].removesuffix("-1~exp1")
+    return kernel.release
 
 
 class SuiteRun:
@@ -160,7 +161,7 @@ class SuiteRun:
         results = sorted(self.results.values(), key=lambda result: result["id"])
         verdicts = ("pass", "fail", "skip", "xfail", "xpass", "broken")
         target.update({
-            "name": self.name, "implementation": f"kvm_amd {version(self.kernel.release)}, TCG",
+            "name": self.name, "implementation": f"kvm_amd {version(self.kernel)}, TCG",
             "emulator": f"QEMU {qemu_version()}, -cpu {boot.CPU}",
             "kernel_release": self.kernel.release, "rerun_arguments": f"--target {self.name}",
             "complete": complete, "planned": planned or len(results), "seconds": round(seconds, 1), "boots": self.boots,
