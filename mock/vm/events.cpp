@@ -39,6 +39,7 @@ Result<kvm_vcpu_events> Vcpu::get_vcpu_events() {
   out.nmi.masked = state().nmi_blocked;
   out.smi.smm = state().in_smm;
   out.smi.pending = events_.smi_pending;
+  out.smi.latched_init = state().in_smm && has_init_or_sipi();
   out.flags = kVcpueventValidNmiPending | kVcpueventValidShadow | kVcpueventValidSmm;
   if (payload) out.flags |= kVcpueventValidPayload;
   if (vm_.config().triple_fault_event) {
@@ -108,7 +109,10 @@ void Vcpu::apply_exception_payload() {
   exception.payload = 0;
 }
 
-Result<kvm_mp_state> Vcpu::get_mp_state() { return kvm_mp_state{mp_state_}; }
+Result<kvm_mp_state> Vcpu::get_mp_state() {
+  accept_apic_events();
+  return kvm_mp_state{mp_state_};
+}
 
 Result<int> Vcpu::set_mp_state(const kvm_mp_state& wanted) {
   switch (wanted.mp_state) {
@@ -126,7 +130,12 @@ Result<int> Vcpu::set_mp_state(const kvm_mp_state& wanted) {
   }
   const bool is_init_or_sipi = wanted.mp_state == kMpStateInitReceived || wanted.mp_state == kMpStateSipiReceived;
   if (is_init_or_sipi && (state().in_smm || events_.smi_pending)) return err(EINVAL);
-  mp_state_ = wanted.mp_state;
+  if (wanted.mp_state == kMpStateSipiReceived) {
+    mp_state_ = kMpStateInitReceived;
+    lapic_->accept({.mode = devices::DeliveryMode::start_up, .vector = lapic_->start_up_vector()});
+  } else {
+    mp_state_ = wanted.mp_state;
+  }
   return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "kvmapi/exit.hpp"
 #include "mock/vm/vcpu.hpp"
@@ -42,10 +43,12 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
       return Next::exit;
     case Stop::mmio_read:
     case Stop::mmio_write:
+      if (lapic_ && is_lapic_exit(info)) return exit_lapic(info, stop == Stop::mmio_write);
       exit_mmio(info, stop == Stop::mmio_write);
       return Next::exit;
     case Stop::msr_read:
     case Stop::msr_write:
+      if (pending_eoi_) return exit_lapic(info, true);
       exit_msr(info, stop == Stop::msr_write);
       return Next::exit;
     case Stop::hypercall:
@@ -119,6 +122,30 @@ void Vcpu::exit_mmio(const StopInfo& info, bool is_write) {
   if (is_write) std::memcpy(mmio.data.data(), info.bytes.data(), info.length);
   run.exit.set(mmio);
   completion_ = Completion::mmio;
+}
+
+// The CPU stopped at the APIC page, not for user space's device: an exit about the access follows it.
+bool Vcpu::is_lapic_exit(const StopInfo& info) const {
+  return lapic_->covers(info.gpa.value) && lapic_->is_enabled_by_base() && !lapic_->is_x2apic();
+}
+
+Result<Vcpu::Next> Vcpu::exit_lapic(const StopInfo& info, bool is_write) {
+  kvm_run& run = *run_;
+  const u64 rip = state().rip;
+  std::array<u8, 8> data{};
+  if (!is_write) read_lapic_register(info.gpa.value & 0xfff, info.length, data.data());
+  const Stop rest =
+      cpu_.stop_info().reason == Stop::msr_write ? cpu_.complete_msr(false, 0) : cpu_.complete(data.data());
+  save_events();
+  if (pending_eoi_) {
+    run.exit_reason = exit_number(Exit::IoapicEoi);
+    run.exit.set(kvm_exit_eoi{.vector = *std::exchange(pending_eoi_, std::nullopt)});
+    return Next::exit;
+  }
+  if (rest != Stop::budget && rest != Stop::attention) return handle_stop(rest);
+  run.exit_reason = exit_number(Exit::TprAccess);
+  run.exit.set(kvm_exit_tpr_access{.rip = rip, .is_write = is_write, .pad = 0});
+  return Next::exit;
 }
 
 u32 Vcpu::msr_exit_reason_for(u32 index) const {

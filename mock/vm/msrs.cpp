@@ -87,7 +87,11 @@ bool Vcpu::is_known_msr(u32 index) const {
 
 bool Vcpu::get_msr(u32 index, u64& value, bool) {
   const State& s = state();
+  if (lapic_ && index >= 0x800 && index < 0x900) return lapic_->is_x2apic() && lapic_->read_msr(index, value);
   switch (index) {
+    case kTscDeadline:
+      value = lapic_ ? lapic_->tsc_deadline() : 0;
+      return true;
     case kTsc:
       value = read_tsc();
       return true;
@@ -161,7 +165,11 @@ bool Vcpu::get_msr(u32 index, u64& value, bool) {
 
 bool Vcpu::set_msr(u32 index, u64 value, bool from_host) {
   State& s = state();
+  if (lapic_ && index >= 0x800 && index < 0x900) return lapic_->is_x2apic() && lapic_->write_msr(index, value);
   switch (index) {
+    case kTscDeadline:
+      if (lapic_) lapic_->set_tsc_deadline(value);
+      return true;
     case kTsc:
       s.tsc_offset += value - read_tsc();
       return true;

@@ -1,8 +1,11 @@
 // KVM_RUN. api.rst 4.10, section 5. The order of the steps is kvm_arch_vcpu_ioctl_run()'s: sync registers are checked
 // and loaded, CR8 is loaded, the pending exit is completed, immediate_exit is looked at, then the guest runs.
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "kvmapi/exit.hpp"
+#include "mock/vm/irqchip.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -79,12 +82,14 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
       return err(EINTR);
     }
     look_for_signals = true;
+    expire_timers();
+    if (lapic_ && lapic_->signals()) accept_apic_events();
     if (events_.triple_fault) {
       events_.triple_fault = false;
       run.exit_reason = exit_number(Exit::Shutdown);
       return 0;
     }
-    if (mp_state_ == kMpStateHalted) {
+    if (mp_state_ != kMpStateRunnable) {
       if (Result<int> slept = halt(signals); !slept) return slept;
       continue;
     }
@@ -202,7 +207,7 @@ void Vcpu::load_events() {
                .vector = events_.interrupt.vector};
     s.attention.fetch_or(kAttentionInternal);
   }
-  if (pending_external_vector_ >= 0) s.attention.fetch_or(kAttentionInterrupt);
+  if (has_interrupt()) s.attention.fetch_or(kAttentionInterrupt);
   if (run_->request_interrupt_window) s.attention.fetch_or(kAttentionWindow);
 }
 
@@ -250,25 +255,41 @@ bool Vcpu::is_ready_for_interrupt() const {
 void Vcpu::save_run_state() {
   kvm_run& run = *run_;
   run.if_flag = (cpu_.rflags() & IF) != 0;
-  run.cr8 = cr8_;
+  run.cr8 = current_cr8();
   run.apic_base = apic_base_;
   run.ready_for_interrupt_injection = vm_.irqchip_mode() == IrqchipMode::kernel || is_ready_for_interrupt();
   if (state().in_smm) run.flags |= kRunX86Smm;
 }
 
-bool Vcpu::has_wakeup_event() const {
-  return events_.nmi_pending || events_.smi_pending || events_.exception.pending || flush_wish_.load() ||
-         (pending_external_vector_ >= 0 && (cpu_.rflags() & IF));
+// kvm_vcpu_has_events().
+bool Vcpu::has_wakeup_event() {
+  if (has_init_or_sipi()) return true;
+  if (mp_state_ != kMpStateHalted) return false;
+  if (lapic_ && lapic_->signals()) accept_apic_events();
+  if (events_.exception.pending || events_.smi_pending || events_.triple_fault) return true;
+  if (events_.nmi_injected || (events_.nmi_pending && !state().nmi_blocked)) return true;
+  return (cpu_.rflags() & IF) && has_interrupt();
 }
 
-// HLT with an in-kernel LAPIC: sleeps until an event or a signal.
+s64 Vcpu::next_deadline_ns() const {
+  return lapic_ ? std::min(lapic_->next_deadline_ns(), vm_.irqchip()->next_deadline_ns()) : devices::kNever;
+}
+
+// HLT with an in-kernel LAPIC, and an application processor between INIT and start-up: sleeps until an event or a
+// signal.
 Result<int> Vcpu::halt(SignalScope& signals) {
   wake_up_.prepare();
+  expire_timers();
   in_guest_.store(false);
-  if (!has_wakeup_event()) signals.sleep(wake_up_, -1);
+  if (!has_wakeup_event()) {
+    const s64 deadline = next_deadline_ns();
+    const bool is_timed = mp_state_ == kMpStateHalted && deadline != devices::kNever;
+    signals.sleep(wake_up_, is_timed ? std::max<s64>(deadline - monotonic_ns(), 0) : -1);
+    expire_timers();
+  }
   in_guest_.store(true);
   if (flush_wish_.load()) handle_flush();
-  if (has_wakeup_event()) mp_state_ = kMpStateRunnable;
+  if (mp_state_ == kMpStateHalted && has_wakeup_event() && !has_init_or_sipi()) mp_state_ = kMpStateRunnable;
   return 0;
 }
 
@@ -276,7 +297,8 @@ Result<int> Vcpu::halt(SignalScope& signals) {
 Result<int> Vcpu::run_uninitialized(SignalScope& signals, bool immediate_exit) {
   if (immediate_exit) return err(EINTR);
   wake_up_.prepare();
-  while (mp_state_ == kMpStateUninitialized && !signals.is_interrupted()) signals.sleep(wake_up_, -1);
+  while (!has_init_or_sipi() && !signals.is_interrupted()) signals.sleep(wake_up_, -1);
+  accept_apic_events();
   if (!signals.is_interrupted()) return err(EAGAIN);
   run_->exit_reason = exit_number(Exit::Intr);
   return err(EINTR);

@@ -13,6 +13,8 @@
 #include "kvmapi/uapi/all.hpp"
 #include "kvmapi/uapi/constants.hpp"
 #include "mock/cpu/cpu.hpp"
+#include "mock/devices/clock.hpp"
+#include "mock/devices/lapic.hpp"
 #include "mock/vm/context.hpp"
 #include "mock/vm/dispatch.hpp"
 #include "mock/vm/run_pages.hpp"
@@ -41,7 +43,7 @@ struct Events {
   bool triple_fault = false;
 };
 
-class Vcpu final : private cpu::Bus {
+class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devices::Clock {
  public:
   Vcpu(Vm& vm, u32 id, u32 index, RunPages pages);
   ~Vcpu() override;
@@ -61,7 +63,14 @@ class Vcpu final : private cpu::Bus {
   // Makes a running vcpu look at its events, and a sleeping one wake up.
   void kick();
 
+  devices::Lapic* lapic() { return lapic_.get(); }
+  void kick_if_pic_reaches();
+
   // --- ioctls
+  Result<kvm_lapic_state> get_lapic();
+  Result<int> set_lapic(UserPointer state);
+  Result<int> tpr_access_reporting(kvm_tpr_access_ctl& control);
+  Result<int> set_vapic_addr(UserPointer address);
   Result<kvm_regs> get_regs();
   Result<int> set_regs(const kvm_regs& regs);
   Result<kvm_sregs> get_sregs();
@@ -120,6 +129,23 @@ class Vcpu final : private cpu::Bus {
   cpu::Reply write_cr8(u8 value) override;
   u8 read_cr8() override;
 
+  // devices::Lapic::World, devices::Clock
+  void send_ipi(const devices::ApicMessage& message, const devices::Lapic& source) override;
+  void end_of_interrupt(u8 vector, bool is_level_triggered, const devices::Lapic& source) override;
+  s64 now_ns() override;
+  u64 tsc() override;
+  u64 tsc_khz() override;
+
+  // vcpu_lapic.cpp
+  std::optional<cpu::Reply> lapic_read(Gpa address, unsigned size_bytes, void* data);
+  std::optional<cpu::Reply> lapic_write(Gpa address, unsigned size_bytes, const void* data);
+  void read_lapic_register(u32 offset, unsigned size_bytes, void* data);
+  void accept_apic_events();
+  bool has_init_or_sipi() const;
+  void expire_timers();
+  bool has_interrupt() const;
+  u8 current_cr8() const;
+
   // run.cpp
   Result<int> run_ioctl(u64 argument);
   Result<int> run_guest(SignalScope& signals);
@@ -134,7 +160,8 @@ class Vcpu final : private cpu::Bus {
   bool is_ready_for_interrupt() const;
   void handle_flush();
   Result<int> halt(SignalScope& signals);
-  bool has_wakeup_event() const;
+  bool has_wakeup_event();
+  s64 next_deadline_ns() const;
 
   // exits.cpp
   Result<Next> handle_stop(cpu::Stop stop);
@@ -144,6 +171,8 @@ class Vcpu final : private cpu::Bus {
   void exit_debug(const cpu::StopInfo& info);
   void exit_msr(const cpu::StopInfo& info, bool is_write);
   Result<Next> exit_hypercall();
+  bool is_lapic_exit(const cpu::StopInfo& info) const;
+  Result<Next> exit_lapic(const cpu::StopInfo& info, bool is_write);
   // The reason for which user space wants to answer this access, or 0.
   u32 msr_exit_reason_for(u32 index) const;
   bool is_refused_by_hardware() const;
@@ -178,8 +207,8 @@ class Vcpu final : private cpu::Bus {
   bool is_known_msr(u32 index) const;
 
   void apply_exception_payload();
-  void set_apic_base(u64 value) { apic_base_ = value; }
-  void set_cr8(u8 value) { cr8_ = value; }
+  void set_apic_base(u64 value);
+  void set_cr8(u8 value);
   bool has_lapic() const { return has_lapic_; }
   bool is_bsp() const { return id_ == vm_.config().boot_cpu_id; }
   cpu::State& state() { return cpu_.state(); }
@@ -201,6 +230,9 @@ class Vcpu final : private cpu::Bus {
   Events events_;
   u64 apic_base_ = 0;
   u8 cr8_ = 0;
+  std::unique_ptr<devices::Lapic> lapic_;
+  bool reports_tpr_access_ = false;
+  std::optional<u8> pending_eoi_;     // an EOI that user space's I/O APIC wants to know
   int pending_external_vector_ = -1;  // KVM_INTERRUPT with a split irqchip
   u32 guest_debug_ = 0;
   std::array<u64, 8> debug_registers_{};

@@ -2,6 +2,7 @@
 // MSRs.
 #include <shared_mutex>
 
+#include "mock/vm/irqchip.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -25,10 +26,23 @@ cpu::Page Vcpu::page(Gpa page_address, Access access) {
   return {.kind = cpu::Page::Kind::ram, .host = host};
 }
 
-Reply Vcpu::port_in(u16, unsigned, void*) { return Reply::exit; }
-Reply Vcpu::port_out(u16, unsigned, const void*) { return Reply::exit; }
-Reply Vcpu::mmio_read(Gpa, unsigned, void*) { return Reply::exit; }
-Reply Vcpu::mmio_write(Gpa, unsigned, const void*) { return Reply::exit; }
+Reply Vcpu::port_in(u16 port, unsigned size, void* data) {
+  return vm_.irqchip() && vm_.irqchip()->port_in(port, size, data) ? Reply::done : Reply::exit;
+}
+
+Reply Vcpu::port_out(u16 port, unsigned size, const void* data) {
+  return vm_.irqchip() && vm_.irqchip()->port_out(port, size, data) ? Reply::done : Reply::exit;
+}
+
+Reply Vcpu::mmio_read(Gpa address, unsigned size, void* data) {
+  if (auto reply = lapic_read(address, size, data)) return *reply;
+  return vm_.irqchip() && vm_.irqchip()->mmio_read(address.value, size, data) ? Reply::done : Reply::exit;
+}
+
+Reply Vcpu::mmio_write(Gpa address, unsigned size, const void* data) {
+  if (auto reply = lapic_write(address, size, data)) return *reply;
+  return vm_.irqchip() && vm_.irqchip()->mmio_write(address.value, size, data) ? Reply::done : Reply::exit;
+}
 
 Reply Vcpu::read_msr(u32 index, u64& value) {
   if (get_msr(index, value, false)) return Reply::done;
@@ -36,26 +50,19 @@ Reply Vcpu::read_msr(u32 index, u64& value) {
 }
 
 Reply Vcpu::write_msr(u32 index, u64 value) {
-  if (set_msr(index, value, false)) return Reply::done;
+  if (set_msr(index, value, false)) return pending_eoi_ ? Reply::exit : Reply::done;
   return msr_exit_reason_for(index) ? Reply::exit : Reply::fault;
 }
 
 u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc() + state().tsc_offset; }
 
-int Vcpu::acknowledge_interrupt() {
-  if (pending_external_vector_ < 0) return -1;
-  const int vector = pending_external_vector_;
-  pending_external_vector_ = -1;
-  return vector;
-}
-
 Reply Vcpu::write_cr8(u8 value) {
-  const u8 before = cr8_;
+  const u8 before = current_cr8();
   set_cr8(value);
   // Only a decrease may let an interrupt through, so only that one tells user space.
   return !has_lapic() && value < before ? Reply::exit : Reply::done;
 }
 
-u8 Vcpu::read_cr8() { return cr8_; }
+u8 Vcpu::read_cr8() { return current_cr8(); }
 
 }  // namespace mock::vm

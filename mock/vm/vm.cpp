@@ -6,19 +6,17 @@
 #include <cerrno>
 #include <ctime>
 
+#include "mock/vm/irqchip.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
-namespace {
 
 s64 monotonic_ns() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return s64{now.tv_sec} * 1000000000 + now.tv_nsec;
 }
-
-}  // namespace
 
 Vm::Vm(const Context& context)
     : context_(context), generation_(g_process_generation.load()), clock_offset_ns_(monotonic_ns()) {

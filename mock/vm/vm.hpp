@@ -43,6 +43,11 @@ struct VmConfig {
   u64 default_tsc_khz = 0;
 };
 
+class Irqchip;
+
+// CLOCK_MONOTONIC in nanoseconds.
+s64 monotonic_ns();
+
 class Vm : public std::enable_shared_from_this<Vm> {
  public:
   explicit Vm(const Context& context);
@@ -60,6 +65,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
   VmConfig& config() { return config_; }
   MemorySlots& slots() { return slots_; }
   IrqchipMode irqchip_mode() const { return irqchip_mode_.load(std::memory_order_acquire); }
+  // nullptr without in-kernel local APICs.
+  Irqchip* irqchip() { return irqchip_.get(); }
   bool has_irqchip() const { return irqchip_mode() != IrqchipMode::none; }
   bool is_alien() const { return generation_ != g_process_generation.load(std::memory_order_relaxed); }
   bool has_quirk(u64 quirk) const { return !(config_.disabled_quirks.load(std::memory_order_relaxed) & quirk); }
@@ -91,6 +98,19 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Result<int> set_tsc_khz(u64 khz);
   Result<int> get_tsc_khz();
   Result<int> create_irqchip();
+  Result<int> irq_line(const kvm_irq_level& level);
+  Result<int> irq_line_status(kvm_irq_level& level);
+  Result<int> get_irqchip(kvm_irqchip& chip);
+  Result<int> set_irqchip(const kvm_irqchip& chip);
+  Result<int> set_gsi_routing(UserPointer list);
+  Result<int> signal_msi(const kvm_msi& msi);
+  Result<int> create_pit();
+  Result<int> create_pit2(const kvm_pit_config& config);
+  Result<kvm_pit_state2> get_pit2();
+  Result<int> set_pit2(const kvm_pit_state2& state);
+  Result<int> get_pit(kvm_pit_state& state);
+  Result<int> set_pit(const kvm_pit_state& state);
+  Result<int> reinject_control(const kvm_reinject_control& control);
   Result<kvm_clock_data> get_clock();
   Result<int> set_clock(const kvm_clock_data& clock);
 
@@ -104,11 +124,15 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Result<int> enable_dirty_ring(u64 bytes);
   Result<int> enable_max_vcpu_id(u64 limit);
   Result<int> enable_split_irqchip(u64 pins);
+  Result<int> create_pit_with(u32 flags);
+  Irqchip* pit_owner();
 
   Context context_;
   u32 generation_;
   VmConfig config_;
   MemorySlots slots_;
+  std::unique_ptr<Irqchip> irqchip_;
+  std::unique_ptr<Irqchip> lone_pit_;  // a PIT without interrupt controllers (up to 6.1)
   std::atomic<IrqchipMode> irqchip_mode_{IrqchipMode::none};
 
   std::mutex lock_;

@@ -10,7 +10,6 @@ namespace mock::vm {
 namespace {
 
 constexpr u64 kMaxDirtyRingBytes = 1024 * 1024;
-constexpr u32 kMaxReservedPins = 4096;
 
 }  // namespace
 
@@ -31,23 +30,6 @@ Result<int> Vm::enable_max_vcpu_id(u64 limit) {
   if (config_.max_vcpu_ids == limit) return 0;
   if (config_.max_vcpu_ids) return err(EINVAL);
   config_.max_vcpu_ids = static_cast<u32>(limit);
-  return 0;
-}
-
-Result<int> Vm::enable_split_irqchip(u64 pins) {
-  std::lock_guard lock(lock_);
-  if (pins > kMaxReservedPins) return err(EINVAL);
-  if (has_irqchip() || created_vcpus_) return err(EEXIST);
-  config_.reserved_ioapic_pins = static_cast<u32>(pins);
-  irqchip_mode_.store(IrqchipMode::split, std::memory_order_release);
-  return 0;
-}
-
-Result<int> Vm::create_irqchip() {
-  std::lock_guard lock(lock_);
-  if (has_irqchip()) return err(EEXIST);
-  if (created_vcpus_) return err(EINVAL);
-  irqchip_mode_.store(IrqchipMode::kernel, std::memory_order_release);
   return 0;
 }
 

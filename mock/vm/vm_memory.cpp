@@ -81,10 +81,14 @@ Result<int> Vm::clear_dirty_log(const kvm_clear_dirty_log& log) {
   return 0;
 }
 
+// Waits without the lock: a vcpu may need it before it can answer.
 void Vm::flush_vcpus(Flush what) {
-  std::lock_guard lock(lock_);
-  for (auto& vcpu : vcpus_) vcpu->request_flush(what);
-  for (auto& vcpu : vcpus_) vcpu->wait_for_flush();
+  std::vector<Vcpu*> vcpus;
+  for_each_vcpu([&](Vcpu& vcpu) {
+    vcpu.request_flush(what);
+    vcpus.push_back(&vcpu);
+  });
+  for (Vcpu* vcpu : vcpus) vcpu->wait_for_flush();
 }
 
 }  // namespace mock::vm
