@@ -22,7 +22,7 @@ def clang_format():
 
 def check_format(tree):
     """Messages for C++ files that clang-format would change."""
-    program, paths = clang_format(), tree.paths(r"^(kvmapi|guests|mock|conformance|ci)/.*\.(cpp|hpp|c|h)$")
+    program, paths = clang_format(), tree.paths(r"^(kvmapi|guests|mock|conformance)/.*\.(cpp|hpp)$|^ci/.*\.c$")
     if not program:
         return None
     messages = []
