@@ -121,8 +121,9 @@ void choose_binary(Selection& s) {
   s.reads_flags = F::kReadsCarry;
   s.may_leave = has_memory(form);
   if constexpr (F::kWrites) s.without_flags = &binary<F, T, form, ea, false>;
-  constexpr bool fused =
-      fuse == Fuse::all ? ea != Ea::general && sizeof(T) != 2 : fuse == Fuse::registers && !has_memory(form);
+  constexpr bool fused = kFewHandlers        ? std::is_same_v<F, Cmp> && sizeof(T) == 4 && form == Form::ri
+                         : fuse == Fuse::all ? ea != Ea::general && sizeof(T) != 2
+                                             : fuse == Fuse::registers && !has_memory(form);
   if constexpr (fused) s.fused = kBinaryJumps<F, T, form, ea>.data();
 }
 

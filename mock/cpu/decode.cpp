@@ -41,11 +41,28 @@ void fill_memory(Op& op, const ZydisDecodedOperandMem& mem, u64 next_rip) {
   op.address = static_cast<u8>((op.address & ~7u) | static_cast<unsigned>(mem.segment - ZYDIS_REGISTER_ES));
 }
 
+// Segment of the implicit memory operand (strings, XLAT), which Zydis does not show among the visible ones.
+SegReg implicit_segment(const ZydisDecodedInstruction& instruction) {
+  constexpr std::pair<ZyanU64, SegReg> kPrefixes[] = {{ZYDIS_ATTRIB_HAS_SEGMENT_FS, FS},
+                                                      {ZYDIS_ATTRIB_HAS_SEGMENT_GS, GS},
+                                                      {ZYDIS_ATTRIB_HAS_SEGMENT_ES, ES},
+                                                      {ZYDIS_ATTRIB_HAS_SEGMENT_CS, CS},
+                                                      {ZYDIS_ATTRIB_HAS_SEGMENT_SS, SS}};
+  constexpr ZyanU64 kAny = ZYDIS_ATTRIB_HAS_SEGMENT_FS | ZYDIS_ATTRIB_HAS_SEGMENT_GS | ZYDIS_ATTRIB_HAS_SEGMENT_ES |
+                           ZYDIS_ATTRIB_HAS_SEGMENT_CS | ZYDIS_ATTRIB_HAS_SEGMENT_SS;
+  if (!(instruction.attributes & kAny)) return DS;
+  for (const auto& [attribute, segment] : kPrefixes) {
+    if (!(instruction.attributes & attribute)) continue;
+    return instruction.machine_mode == ZYDIS_MACHINE_MODE_LONG_64 && segment < FS ? DS : segment;
+  }
+  return DS;
+}
+
 void fill(Op& op, const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand* operands, u64 next_rip) {
   op.base = op.index = kNoRegister;
   op.length = instruction.length;
   op.scale_size = static_cast<u8>(log2_bytes(instruction.operand_width) << 2);
-  op.address = static_cast<u8>(DS | (log2_bytes(instruction.address_width) << 3));
+  op.address = static_cast<u8>(implicit_segment(instruction) | (log2_bytes(instruction.address_width) << 3));
   op.prefixes = 0;
   if (instruction.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE)) op.prefixes |= static_cast<u8>(Rep::rep);
   if (instruction.attributes & ZYDIS_ATTRIB_HAS_REPNE) op.prefixes |= static_cast<u8>(Rep::repne);

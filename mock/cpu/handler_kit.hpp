@@ -69,8 +69,13 @@ constexpr auto with_type(unsigned bits, F f) {
   }
 }
 
+// Builds that return to a loop after each handler (sanitizers, no optimisation) do without most of the specialisation: they are for
+// finding faults, and the handlers are many.
+inline constexpr bool kFewHandlers = MOCK_CPU_CALL_THREADED;
+
 template <class F>
 constexpr auto with_ea(Ea ea, F f) {
+  if constexpr (kFewHandlers) return f.template operator()<Ea::general>();
   switch (ea) {
     case Ea::base:
       return f.template operator()<Ea::base>();

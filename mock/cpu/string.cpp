@@ -246,27 +246,9 @@ bool outs(Core& core, const Op& op) {
   return true;
 }
 
-// The source may have a segment prefix; the destination is always ES.
-void note_source(const Decoded& d, Op& op, Selection& s) {
-  s.may_leave = true;
-  for (unsigned i = 0; i < d.instruction.operand_count_visible; ++i) {
-    if (!d.is_memory(i)) continue;
-    const ZydisRegister base = d.operands[i].mem.base;
-    if (base == ZYDIS_REGISTER_SI || base == ZYDIS_REGISTER_ESI || base == ZYDIS_REGISTER_RSI)
-      op.address =
-          static_cast<u8>((op.address & 0x18) | static_cast<unsigned>(d.operands[i].mem.segment - ZYDIS_REGISTER_ES));
-  }
-}
-
-template <bool (*f)(Core&, const Op&)>
-void select_string(const Decoded& d, Op& op, Selection& s) {
-  note_source(d, op, s);
-  s.handler = &call<f>;
-}
-
 constexpr Row kRows[] = {
 #define STRING(name, f, T) \
-  { ZYDIS_MNEMONIC_##name, nullptr, kEndsBlock, select_string<f<T>> }
+  { ZYDIS_MNEMONIC_##name, &call<f<T>>, kEndsBlock }
     STRING(MOVSB, movs, u8), STRING(MOVSW, movs, u16), STRING(MOVSD, movs, u32), STRING(MOVSQ, movs, u64),
     STRING(STOSB, stos, u8), STRING(STOSW, stos, u16), STRING(STOSD, stos, u32), STRING(STOSQ, stos, u64),
     STRING(LODSB, lods, u8), STRING(LODSW, lods, u16), STRING(LODSD, lods, u32), STRING(LODSQ, lods, u64),

@@ -71,7 +71,7 @@ void select_unary(const Decoded& d, Op& op, Selection& s) {
       s.may_leave = false;
       if constexpr (F::kFlags) {
         s.without_flags = &unary<F, T, false, Ea::base, false>;
-        s.fused = kUnaryJumps<F, T>.data();
+        if constexpr (!kFewHandlers) s.fused = kUnaryJumps<F, T>.data();
       }
     }
   });
