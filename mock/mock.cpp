@@ -11,6 +11,7 @@
 #include <mutex>
 #include <set>
 
+#include "mock/vm/device.hpp"
 #include "mock/vm/fd_table.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
@@ -71,6 +72,8 @@ class Mock final : public Backend, private vm::Descriptors {
         return pin->vm().ioctl(request, argument);
       case FdKind::System:
         return pin->system().ioctl(request, argument);
+      case FdKind::Device:
+        return pin->device_object().ioctl(request, argument);
       default:
         return err(ENOTTY);
     }
@@ -81,6 +84,11 @@ class Mock final : public Backend, private vm::Descriptors {
     const FdTable::Pin pin = table_.pin(fd);
     if (pin && pin->kind != FdKind::Vcpu) return err(ENODEV);
     if (!pin && ::fcntl(fd, F_GETFD) < 0) return err(EBADF);
+    // The dirty ring must be shared and not executable.
+    const u64 end = static_cast<u64>(offset_bytes) + length_bytes;
+    if (pin && end > vm::kDirtyRingOffset && pin->vcpu().dirty_ring().exists() &&
+        ((prot & PROT_EXEC) || (flags & MAP_TYPE) == MAP_PRIVATE))
+      return err(EINVAL);
     void* mapping = ::mmap(address, length_bytes, prot, flags, fd, offset_bytes);
     if (mapping == MAP_FAILED) return err(errno);
     return mapping;
@@ -109,7 +117,17 @@ class Mock final : public Backend, private vm::Descriptors {
     table_.add(descriptor, FdKind::Vcpu, std::move(machine), &vcpu);
     return descriptor;
   }
-  Result<int> add(std::shared_ptr<vm::Vm>, std::shared_ptr<vm::Device>) override { return err(ENODEV); }
+  Result<int> add(std::shared_ptr<vm::Vm> machine, std::shared_ptr<vm::Device> device) override {
+    const int fd = ::memfd_create("kvm-vfio", MFD_CLOEXEC);
+    if (fd < 0) return err(errno);
+    struct Both {
+      std::shared_ptr<vm::Vm> machine;
+      std::shared_ptr<vm::Device> device;
+    };
+    vm::Device* target = device.get();
+    table_.add(fd, FdKind::Device, std::make_shared<Both>(Both{std::move(machine), std::move(device)}), target);
+    return fd;
+  }
 
   Diagnostics diagnostics_;
   std::string device_;

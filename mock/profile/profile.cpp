@@ -45,6 +45,17 @@ std::vector<kvm_cpuid_entry2> parse_cpuid(const json& list) {
   return entries;
 }
 
+std::map<u32, int> parse_capabilities(const json& object) {
+  std::map<u32, int> values;
+  for (const auto& [name, value] : object.items()) {
+    const auto cap = cap_from_name(name);
+    if (!cap || !value.is_number()) continue;
+    const u32 id = static_cast<u32>(*cap);
+    if (is_modelled_capability(id)) values[id] = value.get<int>();
+  }
+  return values;
+}
+
 // The tested machine's own processor speed would be as good; one value makes runs comparable.
 constexpr u64 kTscKhz = 2600000;
 
@@ -54,12 +65,11 @@ std::unique_ptr<Profile> parse(const RecordedFacts& facts) {
   profile->name = facts.profile;
   profile->kernel = parse_release(document.at("kernel").at("release").get<std::string>());
   profile->tsc_khz = kTscKhz;
-  for (const auto& [name, value] : document.at("capabilities").at("system").items()) {
-    const auto cap = cap_from_name(name);
-    if (!cap || !value.is_number()) continue;
-    const u32 id = static_cast<u32>(*cap);
-    if (is_modelled_capability(id)) profile->capabilities[id] = value.get<int>();
-  }
+  const json& capabilities = document.at("capabilities");
+  profile->capabilities = parse_capabilities(capabilities.at("system"));
+  profile->vm_capabilities = {parse_capabilities(capabilities.at("vm")),
+                              parse_capabilities(capabilities.at("vm_irqchip")),
+                              parse_capabilities(capabilities.at("vm_split_irqchip"))};
   profile->supported_cpuid = parse_cpuid(document.at("cpuid").at("supported"));
   profile->emulated_cpuid = parse_cpuid(document.at("cpuid").at("emulated"));
   const json& msrs = document.at("msrs");

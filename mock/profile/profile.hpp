@@ -2,6 +2,7 @@
 // invented; behaviour that differs between kernels asks since(major, minor).
 #pragma once
 
+#include <array>
 #include <compare>
 #include <map>
 #include <string>
@@ -33,6 +34,8 @@ struct Profile {
   std::vector<FeatureMsr> feature_msrs;  // KVM_GET_MSR_FEATURE_INDEX_LIST and the values behind it
   std::map<u32, u64> fresh_msrs;         // values of a vcpu that nobody touched
   std::map<u32, int> capabilities;       // KVM_CHECK_EXTENSION on /dev/kvm
+  // On a vm descriptor, where it differs: without irqchip, with one, with a split one.
+  std::array<std::map<u32, int>, 3> vm_capabilities;
   u64 tsc_khz = 0;
 
   bool since(int major, int minor) const { return kernel >= KernelVersion{major, minor}; }

@@ -56,8 +56,7 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
     case Stop::set_tpr:
       run.exit_reason = exit_number(Exit::SetTpr);
       return Next::exit;
-    case Stop::debug:
-      exit_debug(info);
+    case Stop::debug:  // run_debugged() has filled it in
       return Next::exit;
     case Stop::shutdown:
       // QUIRK(AMD, all, shutdown_interception): the vcpu is INITed before the exit.
@@ -148,9 +147,11 @@ Result<Vcpu::Next> Vcpu::exit_lapic(const StopInfo& info, bool is_write) {
   return Next::exit;
 }
 
-u32 Vcpu::msr_exit_reason_for(u32 index) const {
+u32 Vcpu::msr_exit_reason_for(u32 index, bool is_write) const {
   const u64 mask = vm_.config().user_space_msr_mask.load(std::memory_order_relaxed);
-  const u32 reason = is_known_msr(index) ? kMsrExitReasonInval : kMsrExitReasonUnknown;
+  const u32 reason = !vm_.allows_msr(index, is_write) ? kMsrExitReasonFilter
+                     : is_known_msr(index)            ? kMsrExitReasonInval
+                                                      : kMsrExitReasonUnknown;
   return mask & reason ? reason : 0;
 }
 
@@ -160,7 +161,7 @@ void Vcpu::exit_msr(const StopInfo& info, bool is_write) {
   auto payload = run.exit.as<kvm_exit_msr>();
   payload.error = 0;
   payload.pad = {};
-  payload.reason = msr_exit_reason_for(info.msr);
+  payload.reason = msr_exit_reason_for(info.msr, is_write);
   payload.index = info.msr;
   if (is_write) payload.data = info.msr_value;
   run.exit.set(payload);
@@ -185,7 +186,11 @@ Result<Vcpu::Next> Vcpu::exit_hypercall() {
     completion_ = Completion::hypercall;
     return Next::exit;
   }
-  const Stop stop = cpu_.complete_hypercall(answer & mask);
+  return finish_hypercall(answer & mask);
+}
+
+Result<Vcpu::Next> Vcpu::finish_hypercall(u64 answer) {
+  const Stop stop = cpu_.complete_hypercall(answer);
   save_events();
   return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
 }
@@ -222,17 +227,6 @@ void Vcpu::exit_internal_error(const StopInfo& info) {
     note_instruction(*diagnostics, info);
 }
 
-void Vcpu::exit_debug(const StopInfo& info) {
-  kvm_run& run = *run_;
-  run.exit_reason = exit_number(Exit::Debug);
-  const State& s = state();
-  run.exit.set(kvm_exit_debug{.arch = {.exception = info.vector,
-                                       .pad = 0,
-                                       .pc = s.seg[CS].base + s.rip,
-                                       .dr6 = info.dr6,
-                                       .dr7 = info.vector == DB ? s.dr7 : 0}});
-}
-
 // Defect out_without_rip_advance: the CPU forgets that the instruction was done, and meets it again.
 void Vcpu::drop_completion() {
   completion_ = Completion::none;
@@ -260,7 +254,7 @@ bool Vcpu::is_refused_by_hardware() const {
 
 Result<int> Vcpu::exit_fail_entry() {
   run_->exit_reason = exit_number(Exit::FailEntry);
-  run_->exit.set(kvm_exit_fail_entry{.hardware_entry_failure_reason = 0xffffffff, .cpu = 0});
+  run_->exit.set(kvm_exit_fail_entry{.hardware_entry_failure_reason = ~u64{0}, .cpu = 0});
   return 0;
 }
 

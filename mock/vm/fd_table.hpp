@@ -37,6 +37,7 @@ struct Handle {
   System& system() const { return *static_cast<System*>(target); }
   Vm& vm() const { return *static_cast<Vm*>(target); }
   Vcpu& vcpu() const { return *static_cast<Vcpu*>(target); }
+  Device& device_object() const { return *static_cast<Device*>(target); }
 };
 
 class FdTable {

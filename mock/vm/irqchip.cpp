@@ -5,6 +5,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "mock/vm/irqfd.hpp"
 #include "mock/vm/vcpu.hpp"
 #include "mock/vm/vm.hpp"
 
@@ -315,8 +316,19 @@ void Irqchip::expire(s64 now) {
   set_line_locked(IrqSource::pit, 0, false);
 }
 
-void Irqchip::ioapic_acknowledged(unsigned) {}
-void Irqchip::pic_acknowledged(unsigned) {}
+// kvm_notify_acked_irq(): every gsi that is routed to the pin.
+void Irqchip::acknowledged(u32 irqchip, u32 pin) {
+  if (!vm_.irqfds()) return;
+  for (const auto& [gsi, route] : routes_) {
+    const auto to = route.u.as<kvm_irq_routing_irqchip>();
+    if (route.type == kIrqRoutingIrqchip && to.irqchip == irqchip && to.pin == pin) vm_.irqfds()->acknowledged(gsi);
+  }
+}
+
+void Irqchip::ioapic_acknowledged(unsigned pin) { acknowledged(kIrqchipIoapic, pin); }
+void Irqchip::pic_acknowledged(unsigned line) {
+  acknowledged(line < 8 ? kIrqchipPicMaster : kIrqchipPicSlave, line % 8);
+}
 
 s64 Irqchip::now_ns() { return monotonic_ns(); }
 u64 Irqchip::tsc() { return __builtin_ia32_rdtsc(); }

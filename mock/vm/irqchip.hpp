@@ -85,6 +85,7 @@ class Irqchip final : private devices::IoApic::Bus, private devices::Pic::Listen
 
   int set_line_locked(IrqSource source, u32 gsi, bool level);
   int drive(const kvm_irq_routing_entry& route, IrqSource source, bool level);
+  void acknowledged(u32 irqchip, u32 pin);
   void after_pic_change(bool output_before);
   bool is_pit_port(u16 port) const;
 

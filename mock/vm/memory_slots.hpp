@@ -37,8 +37,11 @@ struct Slot {
   u64 dirty_words() const { return (pages + 63) / 64; }
   bool is_readonly() const { return flags & kMemReadonly; }
   u64 host_page(u64 page) const { return host_address + (page - base_page) * kPageSize; }
-  void mark_dirty(u64 page) {
-    if (dirty) dirty[(page - base_page) / 64].fetch_or(u64{1} << ((page - base_page) % 64), std::memory_order_relaxed);
+  // True if the page was clean and logging is on.
+  bool mark_dirty(u64 page) {
+    if (!dirty) return false;
+    const u64 bit = u64{1} << ((page - base_page) % 64);
+    return !(dirty[(page - base_page) / 64].fetch_or(bit, std::memory_order_relaxed) & bit);
   }
 };
 

@@ -55,6 +55,10 @@ Result<int> Vcpu::run_guest(SignalScope& signals) {
     Result<Next> completed = complete_pending();
     if (!completed) return err(completed.error());
     if (*completed == Next::exit) return 0;
+    if (guest_debug_ & kGuestdbgSinglestep) {
+      exit_debug(DB, 0xffff4ff0);
+      return 0;
+    }
   }
   if (immediate_exit && !vm_.has_defect(Defect::immediate_exit_runs_guest)) {
     if (vm_.has_defect(Defect::immediate_exit_writes_exit_reason)) run.exit_reason = exit_number(Exit::Intr);
@@ -89,6 +93,10 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
       run.exit_reason = exit_number(Exit::Shutdown);
       return 0;
     }
+    if (dirty_ring_.exists() && dirty_ring_.is_soft_full()) {
+      run.exit_reason = exit_number(Exit::DirtyRingFull);
+      return 0;
+    }
     if (mp_state_ != kMpStateRunnable) {
       if (Result<int> slept = halt(signals); !slept) return slept;
       continue;
@@ -99,7 +107,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
     }
     if (is_refused_by_hardware()) return exit_fail_entry();
     load_events();
-    const Stop stop = cpu_.run(kSliceInstructions);
+    const Stop stop = guest_debug_ ? run_debugged() : cpu_.run(kSliceInstructions);
     save_events();
     if (stop == Stop::attention) {
       state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
@@ -186,7 +194,7 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
 void Vcpu::load_events() {
   State& s = state();
   const auto& exception = events_.exception;
-  if (events_.nmi_pending && !s.nmi_blocked) s.nmi_pending = true;
+  if (events_.nmi_pending) s.nmi_pending = true;
   if (s.nmi_pending) s.attention.fetch_or(kAttentionNmi);
   if (exception.pending || exception.injected) {
     s.event = {.kind = Event::Kind::exception,

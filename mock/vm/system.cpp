@@ -1,5 +1,6 @@
 #include "mock/vm/system.hpp"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "mock/vm/run_pages.hpp"
@@ -77,8 +78,14 @@ Result<int> System::get_msrs(UserPointer list) {
     const FeatureMsr* found = nullptr;
     for (const FeatureMsr& msr : context_.profile->feature_msrs)
       if (msr.index == entries[done].index) found = &msr;
-    if (!found) break;
-    entries[done].data = found->value;
+    if (!found) {
+      // QUIRK(kvm, 6.12, kvm_get_feature_msr): an MSR that exists but is no feature reads as 0.
+      const auto& listed = context_.profile->msrs_to_save;
+      if (!context_.profile->since(6, 12) ||
+          std::find(listed.begin(), listed.end(), entries[done].index) == listed.end())
+        break;
+    }
+    entries[done].data = found ? found->value : 0;
   }
   if (!copy_to_user(list.address + sizeof header, entries.data(), bytes)) return err(EFAULT);
   return static_cast<int>(done);
@@ -122,7 +129,7 @@ Result<u64> System::x86_get_mce_cap_supported() { return kMceCapabilities; }
 
 // The only attribute: group 0 (KVM_X86_GRP_SYSTEM), attr 0 (KVM_X86_XCOMP_GUEST_SUPP), the XCR0 bits a guest may use.
 Result<int> System::has_device_attr(const kvm_device_attr& attribute) {
-  if (attribute.flags) return err(EINVAL);
+  // QUIRK(kvm, all, kvm_x86_dev_get_attr): flags are not looked at.
   if (attribute.group) return err(ENXIO);
   return attribute.attr == 0 ? Result<int>(0) : err(ENXIO);
 }

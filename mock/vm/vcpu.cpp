@@ -20,6 +20,13 @@ Vcpu::Vcpu(Vm& vm, u32 id, u32 index, RunPages pages)
       tsc_khz_(vm.config().default_tsc_khz) {
   mp_state_ = !has_lapic_ || is_bsp() ? kMpStateRunnable : kMpStateUninitialized;
   apic_base_ = 0xfee00000 | (u64{1} << 11) | (is_bsp() ? u64{1} << 8 : 0);
+  if (has_lapic_) {
+    lapic_ = std::make_unique<devices::Lapic>(id, is_bsp(), static_cast<devices::Lapic::World&>(*this),
+                                              static_cast<devices::Clock&>(*this));
+    lapic_->set_base(apic_base_);
+    lapic_->set_bus_cycle_ns(vm.config().apic_bus_cycle_ns);
+  }
+  if (const u32 ring = vm.config().dirty_ring_bytes) dirty_ring_.attach(pages_.address() + kDirtyRingOffset, ring);
   set_reset_state();
   state_changed_ = translations_changed_ = true;
 }

@@ -16,6 +16,7 @@
 #include "mock/devices/clock.hpp"
 #include "mock/devices/lapic.hpp"
 #include "mock/vm/context.hpp"
+#include "mock/vm/dirty_ring.hpp"
 #include "mock/vm/dispatch.hpp"
 #include "mock/vm/run_pages.hpp"
 #include "mock/vm/signals.hpp"
@@ -64,6 +65,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   void kick();
 
   devices::Lapic* lapic() { return lapic_.get(); }
+  DirtyRing& dirty_ring() { return dirty_ring_; }
   void kick_if_pic_reaches();
 
   // --- ioctls
@@ -106,6 +108,15 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<int> kvmclock_ctrl();
   Result<int> x86_setup_mce(const u64& capabilities);
   Result<int> x86_set_mce(const kvm_x86_mce& mce);
+  Result<int> get_one_reg(const kvm_one_reg& reg);
+  Result<int> set_one_reg(const kvm_one_reg& reg);
+  Result<int> get_reg_list(kvm_reg_list& list);
+  Result<int> get_nested_state(UserPointer state);
+  Result<int> set_nested_state(const kvm_nested_state& state);
+  Result<int> has_device_attr(const kvm_device_attr& attribute);
+  Result<int> get_device_attr(const kvm_device_attr& attribute);
+  Result<int> set_device_attr(const kvm_device_attr& attribute);
+  Result<int> pre_fault_memory(UserPointer range);
 
   static std::span<const Row<Vcpu>> rows();
 
@@ -163,18 +174,29 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   bool has_wakeup_event();
   s64 next_deadline_ns() const;
 
+  // guest_debug.cpp
+  u64 linear_rip() const;
+  bool peek(u64 linear, void* data, unsigned size_bytes);
+  void exit_debug(u8 exception, u64 dr6);
+  bool hits_breakpoint();
+  std::array<u64, 4> watched_values();
+  cpu::Stop run_debugged();
+
+  // vcpu_misc.cpp
+  Result<int> pre_fault(kvm_pre_fault_memory& range);
+
   // exits.cpp
   Result<Next> handle_stop(cpu::Stop stop);
   void exit_io(const cpu::StopInfo& info);
   void exit_mmio(const cpu::StopInfo& info, bool is_write);
   void exit_internal_error(const cpu::StopInfo& info);
-  void exit_debug(const cpu::StopInfo& info);
   void exit_msr(const cpu::StopInfo& info, bool is_write);
   Result<Next> exit_hypercall();
+  Result<Next> finish_hypercall(u64 answer);
   bool is_lapic_exit(const cpu::StopInfo& info) const;
   Result<Next> exit_lapic(const cpu::StopInfo& info, bool is_write);
   // The reason for which user space wants to answer this access, or 0.
-  u32 msr_exit_reason_for(u32 index) const;
+  u32 msr_exit_reason_for(u32 index, bool is_write) const;
   bool is_refused_by_hardware() const;
   Result<int> exit_fail_entry();
   void init_registers();
@@ -209,6 +231,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   void apply_exception_payload();
   void set_apic_base(u64 value);
   void set_cr8(u8 value);
+  u8* coalesced_ring() { return pages_.address() + u64{kCoalescedMmioPageOffset} * 4096; }
   bool has_lapic() const { return has_lapic_; }
   bool is_bsp() const { return id_ == vm_.config().boot_cpu_id; }
   cpu::State& state() { return cpu_.state(); }
@@ -219,6 +242,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   const u32 id_, index_;
   const bool has_lapic_;
   RunPages pages_;
+  DirtyRing dirty_ring_;
   kvm_run* run_;
   cpu::Cpu cpu_;
   std::mutex mutex_;

@@ -22,7 +22,10 @@ cpu::Page Vcpu::page(Gpa page_address, Access access) {
     if (vm_.has_defect(Defect::missing_page_is_mmio)) return {};
     return {.kind = cpu::Page::Kind::absent, .host = nullptr};
   }
-  if (writes) slot->mark_dirty(number);
+  if (writes && slot->mark_dirty(number) && dirty_ring_.exists()) {
+    dirty_ring_.push(slot->address_space << 16 | slot->id, number - slot->base_page);
+    if (dirty_ring_.is_soft_full()) state().attention.fetch_or(kAttentionStop);
+  }
   return {.kind = cpu::Page::Kind::ram, .host = host};
 }
 
@@ -31,7 +34,8 @@ Reply Vcpu::port_in(u16 port, unsigned size, void* data) {
 }
 
 Reply Vcpu::port_out(u16 port, unsigned size, const void* data) {
-  return vm_.irqchip() && vm_.irqchip()->port_out(port, size, data) ? Reply::done : Reply::exit;
+  if (vm_.irqchip() && vm_.irqchip()->port_out(port, size, data)) return Reply::done;
+  return vm_.io_bus().write(IoSpace::port, port, size, data, coalesced_ring()) ? Reply::done : Reply::exit;
 }
 
 Reply Vcpu::mmio_read(Gpa address, unsigned size, void* data) {
@@ -41,17 +45,18 @@ Reply Vcpu::mmio_read(Gpa address, unsigned size, void* data) {
 
 Reply Vcpu::mmio_write(Gpa address, unsigned size, const void* data) {
   if (auto reply = lapic_write(address, size, data)) return *reply;
-  return vm_.irqchip() && vm_.irqchip()->mmio_write(address.value, size, data) ? Reply::done : Reply::exit;
+  if (vm_.irqchip() && vm_.irqchip()->mmio_write(address.value, size, data)) return Reply::done;
+  return vm_.io_bus().write(IoSpace::memory, address.value, size, data, coalesced_ring()) ? Reply::done : Reply::exit;
 }
 
 Reply Vcpu::read_msr(u32 index, u64& value) {
-  if (get_msr(index, value, false)) return Reply::done;
-  return msr_exit_reason_for(index) ? Reply::exit : Reply::fault;
+  if (vm_.allows_msr(index, false) && get_msr(index, value, false)) return Reply::done;
+  return msr_exit_reason_for(index, false) ? Reply::exit : Reply::fault;
 }
 
 Reply Vcpu::write_msr(u32 index, u64 value) {
-  if (set_msr(index, value, false)) return pending_eoi_ ? Reply::exit : Reply::done;
-  return msr_exit_reason_for(index) ? Reply::exit : Reply::fault;
+  if (vm_.allows_msr(index, true) && set_msr(index, value, false)) return pending_eoi_ ? Reply::exit : Reply::done;
+  return msr_exit_reason_for(index, true) ? Reply::exit : Reply::fault;
 }
 
 u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc() + state().tsc_offset; }

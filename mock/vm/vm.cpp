@@ -7,6 +7,7 @@
 #include <ctime>
 
 #include "mock/vm/irqchip.hpp"
+#include "mock/vm/irqfd.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
 
@@ -23,7 +24,12 @@ Vm::Vm(const Context& context)
   config_.default_tsc_khz = context.profile->tsc_khz;
 }
 
-Vm::~Vm() = default;
+Vm::~Vm() {
+  // In the child of a fork the helper thread does not exist.
+  if (irqfds_ && is_alien()) irqfds_->forget_thread();
+  // It drives vcpus, so it ends before them.
+  irqfds_.reset();
+}
 
 Result<int> Vm::ioctl(u32 request, u64 argument) {
   static const RowIndex<Vm> index(rows());
@@ -60,7 +66,7 @@ Result<Vcpu*> Vm::make_vcpu(u64 id, RunPages pages) {
 
 Result<int> Vm::create_vcpu(u64 id) {
   if (!context_.descriptors) return err(ENOSYS);
-  Result<RunPages> pages = RunPages::in_memfd();
+  Result<RunPages> pages = RunPages::in_memfd(config_.dirty_ring_bytes);
   if (!pages) return err(pages.error());
   const int descriptor = pages->release_descriptor();
   RunPages shared = std::move(*pages);
@@ -73,9 +79,12 @@ Result<int> Vm::create_vcpu(u64 id) {
 }
 
 Result<int> Vm::check_extension(u64 number) {
-  if (number == static_cast<u64>(Cap::X2apicApi) && profile().since(7, 0))
-    return irqchip_mode() == IrqchipMode::split ? 0xf : 0xb;
-  if (number == static_cast<u64>(Cap::X86ApicBusCyclesNs) && profile().since(6, 12))
+  if (number <= 0xffffffff) {
+    const auto& special = profile().vm_capabilities[static_cast<std::size_t>(irqchip_mode())];
+    if (const auto found = special.find(static_cast<u32>(number)); found != special.end()) return found->second;
+  }
+  // The VM's own value since 6.17; before, the constant.
+  if (number == static_cast<u64>(Cap::X86ApicBusCyclesNs) && profile().since(6, 17))
     return static_cast<int>(config_.apic_bus_cycle_ns);
   return vm::check_extension(context_, number);
 }
@@ -113,8 +122,8 @@ Result<int> Vm::get_nr_mmu_pages() {
 Result<int> Vm::set_tsc_khz(u64 khz) {
   if (!profile().since(6, 1)) return err(ENOTTY);
   const u32 wanted = khz ? static_cast<u32>(khz) : static_cast<u32>(profile().tsc_khz);
-  // Without TSC scaling only the host's own rate.
-  if (wanted != profile().tsc_khz || has_vcpus()) return err(EINVAL);
+  // Without TSC scaling not more than the host's own rate; vcpus were looked at from 6.17 on.
+  if (wanted > profile().tsc_khz || (profile().since(6, 17) && has_vcpus())) return err(EINVAL);
   config_.default_tsc_khz = wanted;
   return 0;
 }

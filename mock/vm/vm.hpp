@@ -14,7 +14,9 @@
 #include "kvmapi/uapi/constants.hpp"
 #include "mock/vm/context.hpp"
 #include "mock/vm/dispatch.hpp"
+#include "mock/vm/io_bus.hpp"
 #include "mock/vm/memory_slots.hpp"
+#include "mock/vm/msr_filter.hpp"
 #include "mock/vm/run_pages.hpp"
 
 namespace mock::vm {
@@ -44,6 +46,7 @@ struct VmConfig {
 };
 
 class Irqchip;
+class Irqfds;
 
 // CLOCK_MONOTONIC in nanoseconds.
 s64 monotonic_ns();
@@ -70,6 +73,11 @@ class Vm : public std::enable_shared_from_this<Vm> {
   bool has_irqchip() const { return irqchip_mode() != IrqchipMode::none; }
   bool is_alien() const { return generation_ != g_process_generation.load(std::memory_order_relaxed); }
   bool has_quirk(u64 quirk) const { return !(config_.disabled_quirks.load(std::memory_order_relaxed) & quirk); }
+
+  IoBus& io_bus() { return io_bus_; }
+  Irqfds* irqfds() { return irqfds_.get(); }
+  // Whether the filter lets the guest read (write) an MSR itself.
+  bool allows_msr(u32 index, bool is_write);
 
   Vcpu* vcpu_by_id(u32 id);
   template <class F>
@@ -110,6 +118,15 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Result<int> set_pit2(const kvm_pit_state2& state);
   Result<int> get_pit(kvm_pit_state& state);
   Result<int> set_pit(const kvm_pit_state& state);
+  Result<int> ioeventfd(const kvm_ioeventfd& request);
+  Result<int> irqfd(const kvm_irqfd& request);
+  Result<int> register_coalesced_mmio(const kvm_coalesced_mmio_zone& zone);
+  Result<int> unregister_coalesced_mmio(const kvm_coalesced_mmio_zone& zone);
+  Result<int> x86_set_msr_filter(const kvm_msr_filter& filter);
+  Result<int> set_pmu_event_filter(UserPointer filter);
+  Result<int> create_device(kvm_create_device& request);
+  Result<int> reset_dirty_rings();
+  Result<int> set_memory_attributes(const kvm_memory_attributes& request);
   Result<int> reinject_control(const kvm_reinject_control& control);
   Result<kvm_clock_data> get_clock();
   Result<int> set_clock(const kvm_clock_data& clock);
@@ -126,12 +143,18 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Result<int> enable_split_irqchip(u64 pins);
   Result<int> create_pit_with(u32 flags);
   Irqchip* pit_owner();
+  Result<int> make_vfio_device(kvm_create_device& request);
 
   Context context_;
   u32 generation_;
   VmConfig config_;
   MemorySlots slots_;
+  IoBus io_bus_;
+  std::shared_mutex filter_mutex_;
+  MsrFilter msr_filter_;
+  std::weak_ptr<Device> vfio_;
   std::unique_ptr<Irqchip> irqchip_;
+  std::unique_ptr<Irqfds> irqfds_;
   std::unique_ptr<Irqchip> lone_pit_;  // a PIT without interrupt controllers (up to 6.1)
   std::atomic<IrqchipMode> irqchip_mode_{IrqchipMode::none};
 

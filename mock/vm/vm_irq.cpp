@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "mock/vm/irqchip.hpp"
+#include "mock/vm/irqfd.hpp"
 #include "mock/vm/vm.hpp"
 
 namespace mock::vm {
@@ -11,6 +12,7 @@ Result<int> Vm::create_irqchip() {
   if (has_irqchip()) return err(EEXIST);
   if (created_vcpus_) return err(EINVAL);
   irqchip_ = std::make_unique<Irqchip>(*this, true);
+  irqfds_ = std::make_unique<Irqfds>(*irqchip_);
   irqchip_mode_.store(IrqchipMode::kernel, std::memory_order_release);
   return 0;
 }
@@ -22,6 +24,7 @@ Result<int> Vm::enable_split_irqchip(u64 pins) {
   if (has_irqchip() || created_vcpus_) return err(EEXIST);
   config_.reserved_ioapic_pins = static_cast<u32>(pins);
   irqchip_ = std::make_unique<Irqchip>(*this, false);
+  irqfds_ = std::make_unique<Irqfds>(*irqchip_);
   irqchip_mode_.store(IrqchipMode::split, std::memory_order_release);
   return 0;
 }
