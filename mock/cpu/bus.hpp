@@ -45,6 +45,11 @@ class Bus {
   virtual Reply mmio_read(Gpa address, unsigned size_bytes, void* data) = 0;
   virtual Reply mmio_write(Gpa address, unsigned size_bytes, const void* data) = 0;
 
+  // Asked before RDMSR and WRMSR of any MSR. done: go on; exit, fault: as below, without a look at the MSR.
+  virtual Reply allow_msr(u32 index, bool is_write) {
+    (void)index, (void)is_write;
+    return Reply::done;
+  }
   // MSRs that the core does not keep in State (see msr.cpp for the list it keeps).
   virtual Reply read_msr(u32 index, u64& value) = 0;
   virtual Reply write_msr(u32 index, u64 value) = 0;
@@ -55,6 +60,7 @@ class Bus {
   // As the guest sees it, without the bits that mirror CPU state (OSXSAVE, OSPKE, APIC enable): the core patches those.
   virtual CpuidResult cpuid(u32 leaf, u32 subleaf) = 0;
 
+  // The guest's time-stamp counter: State::tsc_offset is included.
   virtual u64 read_tsc() = 0;
 
   // RDRAND, RDSEED. By default a fixed sequence (splitmix64), so that runs repeat; an owner may give real entropy.

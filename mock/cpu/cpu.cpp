@@ -88,6 +88,10 @@ void Cpu::init() {
 }
 
 Stop Cpu::run(u64 max_instructions) {
+  if (!features_are_read_) {
+    core_.features = read_features(core_.bus);
+    features_are_read_ = true;
+  }
   core_.forget_verification();
   if (core_.completion.kind != Completion::Kind::none) complete(nullptr);
   return run_loop(core_, max_instructions);

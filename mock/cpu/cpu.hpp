@@ -22,6 +22,9 @@ class Cpu {
   // `translations`: something that paging depends on may have changed.
   void state_changed(bool translations = true);
 
+  // The table behind Bus::cpuid changed; read again before the next instruction.
+  void cpuid_changed() { features_are_read_ = false; }
+
   void reset();  // power-up
   void init();   // INIT: like reset, keeps FPU, TSC, most MSRs, CR0.CD/NW
 
@@ -56,6 +59,7 @@ class Cpu {
   Stop finish_repeated();
 
   Core core_;
+  bool features_are_read_ = false;
 };
 
 }  // namespace mock::cpu

@@ -7,8 +7,6 @@
 namespace mock::cpu {
 namespace {
 
-u64 guest_tsc(const Core& core) { return core.bus.read_tsc() + core.s.tsc_offset; }
-
 bool may_read_tsc(Core& core) { return core.s.cpl && (core.s.cr4 & CR4_TSD) ? core.raise(GP, 0) : true; }
 
 void set_edx_eax(Core& core, u64 value) {
@@ -64,14 +62,14 @@ bool cpuid(Core& core, const Op&) {
 
 bool rdtsc(Core& core, const Op&) {
   if (!may_read_tsc(core)) return false;
-  set_edx_eax(core, guest_tsc(core));
+  set_edx_eax(core, core.bus.read_tsc());
   return true;
 }
 
 bool rdtscp(Core& core, const Op&) {
   if (!core.features.rdtscp) return core.raise(UD);
   if (!may_read_tsc(core)) return false;
-  set_edx_eax(core, guest_tsc(core));
+  set_edx_eax(core, core.bus.read_tsc());
   core.s.gpr[RCX] = static_cast<u32>(core.s.tsc_aux);
   return true;
 }

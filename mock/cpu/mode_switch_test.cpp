@@ -27,6 +27,8 @@ struct Machine {
 
   Machine(const unsigned char* begin, const unsigned char* end) {
     for (u64 i = 0; begin + i != end; ++i) bus.poke<u8>(kCode + i, begin[i]);
+    bus.cpuid_leaves[{0x80000000, 0}].eax = 0x80000008;
+    bus.cpuid_leaves[{0x80000001, 0}].edx = 1u << 29 | 1u << 20;  // long mode, NX
     State& s = cpu.state();
     s.seg[CS].selector = 0;
     s.seg[CS].base = 0;

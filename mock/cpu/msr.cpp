@@ -102,7 +102,7 @@ MsrAnswer write_efer(Core& core, u64 value, MsrBy by) {
 
 MsrAnswer read_core_msr(const Core& core, u32 index, u64& value) {
   if (index == kTsc) {
-    value = core.bus.read_tsc() + core.s.tsc_offset;
+    value = core.bus.read_tsc();
     return MsrAnswer::done;
   }
   if (index == kEfer) {
@@ -117,7 +117,7 @@ MsrAnswer read_core_msr(const Core& core, u32 index, u64& value) {
 
 MsrAnswer write_core_msr(Core& core, u32 index, u64 value, MsrBy by) {
   if (index == kTsc) {
-    core.s.tsc_offset = value - core.bus.read_tsc();
+    core.s.tsc_offset += value - core.bus.read_tsc();
     return MsrAnswer::done;
   }
   if (index == kEfer) return write_efer(core, value, by);
@@ -133,7 +133,9 @@ bool rdmsr(Core& core, const Op&) {
   if (core.s.cpl) return core.raise(GP, 0);
   const u32 index = static_cast<u32>(core.s.gpr[RCX]);
   u64 value = 0;
-  MsrAnswer answer = read_core_msr(core, index, value);
+  const Reply allowed = core.bus.allow_msr(index, false);
+  if (allowed == Reply::exit) return core.stop_msr_read(index);
+  MsrAnswer answer = allowed == Reply::fault ? MsrAnswer::fault : read_core_msr(core, index, value);
   if (answer == MsrAnswer::elsewhere) {
     switch (core.bus.read_msr(index, value)) {
       case Reply::exit:
@@ -156,6 +158,14 @@ bool wrmsr(Core& core, const Op&) {
   if (core.s.cpl) return core.raise(GP, 0);
   const u32 index = static_cast<u32>(core.s.gpr[RCX]);
   const u64 value = static_cast<u32>(core.s.gpr[RAX]) | core.s.gpr[RDX] << 32;
+  switch (core.bus.allow_msr(index, true)) {
+    case Reply::exit:
+      return core.stop_msr_write(index, value);
+    case Reply::fault:
+      return core.raise(GP, 0);
+    case Reply::done:
+      break;
+  }
   switch (write_core_msr(core, index, value, MsrBy::guest)) {
     case MsrAnswer::done:
       return true;

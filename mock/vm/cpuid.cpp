@@ -68,6 +68,7 @@ Result<int> Vcpu::set_cpuid_entries(std::vector<kvm_cpuid_entry2> entries) {
   }
   cpuid_ = std::move(entries);
   if (lapic_) lapic_->set_has_tsc_deadline(has_cpuid_bit(1, &kvm_cpuid_entry2::ecx, 24));
+  cpu_.cpuid_changed();
   state_changed_ = translations_changed_ = true;
   return 0;
 }
