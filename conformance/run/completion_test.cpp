@@ -152,14 +152,11 @@ KVM_TEST("run.completion_by_signal", "mmio_read_delivers_its_data_before_the_sig
   EXPECT_EQ(m.regs().rip, m.at("after"));
 }
 
-// KVM_X86_QUIRK_OUT_7E_INC_RIP.
-constexpr kvmapi::u64 kQuirkOut7e = 1u << 3;
-
 KVM_TEST("run.out", "port_7e_is_as_any_port_without_its_quirk", "api.rst 7.31",
          {.needs = {.cap = Cap::DisableQuirks2}, .status = Abi::observed})
 (Ctx& t) {
   Machine m(t, Guest::out_7e, Mode::long64);
-  t.must(t.vm().enable_cap(Cap::DisableQuirks2, kQuirkOut7e));
+  t.must(t.vm().enable_cap(Cap::DisableQuirks2, kvmapi::kX86QuirkOut7eIncRip));
   EXPECT_TRUE(run_to_exit(m, io_out(0x7e, 1, "\x42").at("the_out"), __FILE__, __LINE__));
   EXPECT_TRUE(run_to_exit(m, hlt().at("after_hlt"), __FILE__, __LINE__));
 }

@@ -19,7 +19,7 @@ constexpr u64 kEntries = kRingBytes / sizeof(kvm_dirty_gfn);
 constexpr u64 kSlotGpa = 0x200000;
 constexpr u64 kSlotPages = 512;
 constexpr off_t kRingOffset = 64 * kPageSize;  // KVM_DIRTY_LOG_PAGE_OFFSET
-constexpr kvmapi::u32 kDirty = 1, kReset = 2;  // KVM_DIRTY_GFN_F_*
+constexpr kvmapi::u32 kDirty = kvmapi::kDirtyGfnFDirty, kReset = kvmapi::kDirtyGfnFReset;
 constexpr Needs kNeeds = {.vm_cap = Cap::DirtyLogRing};
 constexpr const char* kSource = "api.rst 7.36: KVM_CAP_DIRTY_LOG_RING";
 

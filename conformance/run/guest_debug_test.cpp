@@ -10,7 +10,8 @@ using kvmapi::kvm_guest_debug;
 using kvmapi::u32;
 using kvmapi::u64;
 
-constexpr u32 kEnable = 1, kSingleStep = 2, kSwBreakpoint = 0x10000, kHwBreakpoint = 0x20000;
+constexpr u32 kEnable = kvmapi::kGuestdbgEnable, kSingleStep = kvmapi::kGuestdbgSinglestep;
+constexpr u32 kSwBreakpoint = kvmapi::kGuestdbgUseSwBp, kHwBreakpoint = kvmapi::kGuestdbgUseHwBp;
 constexpr u64 kDr6Bs = 0x4000;
 
 template <u32 Control>

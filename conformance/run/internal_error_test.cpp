@@ -7,8 +7,8 @@ namespace conformance {
 namespace {
 
 using kvmapi::Exit;
-constexpr kvmapi::u32 kEmulation = 1;  // KVM_INTERNAL_ERROR_EMULATION
-constexpr kvmapi::u64 kInsnBytesFlag = 1;
+constexpr kvmapi::u32 kEmulation = kvmapi::kInternalErrorEmulation;
+constexpr kvmapi::u64 kInsnBytesFlag = kvmapi::kInternalErrorEmulationFlagInstructionBytes;
 
 constexpr GuestCase kRows[] = {
     {.name = "instruction_the_emulator_lacks_on_mmio_exits",

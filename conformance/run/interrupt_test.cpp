@@ -150,7 +150,7 @@ KVM_TEST("run.interrupt_window", "vcpu_events_show_the_shadow_of_sti", "api.rst 
   Machine m(t, Guest::out_sti_nop_nop, Mode::long64);
   auto events = t.must(m.vcpu().get_vcpu_events());
   EXPECT_EQ(events.interrupt.shadow, 0);
-  events.flags = 0x4;  // KVM_VCPUEVENT_VALID_SHADOW
+  events.flags = kvmapi::kVcpueventValidShadow;
   events.interrupt.shadow = 1;
   m.change([&](kvmapi::kvm_regs& r) {
     r.rip = m.at("shadow");

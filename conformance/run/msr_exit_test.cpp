@@ -12,7 +12,9 @@ using kvmapi::u32;
 using kvmapi::u64;
 using kvmapi::u8;
 
-constexpr u64 kInvalid = 1, kUnknown = 2, kFilter = 4;  // KVM_MSR_EXIT_REASON_*
+constexpr u64 kInvalid = kvmapi::kMsrExitReasonInval;
+constexpr u64 kUnknown = kvmapi::kMsrExitReasonUnknown;
+constexpr u64 kFilter = kvmapi::kMsrExitReasonFilter;
 constexpr u64 kUnknownMsr = 0x12345;
 constexpr u64 kEfer = 0xc0000080;
 constexpr u64 kSysenterCs = 0x174;
@@ -140,13 +142,13 @@ template <u32 Flags>
 constexpr auto deny_sysenter_cs = [](Machine& m) {
   static u8 bitmap[8] = {};  // a clear bit denies
   kvmapi::kvm_msr_filter filter{};
-  filter.flags = 0;  // KVM_MSR_FILTER_DEFAULT_ALLOW
+  filter.flags = kvmapi::kMsrFilterDefaultAllow;
   filter.ranges[0] = {
       .flags = Flags, .nmsrs = 1, .base = static_cast<u32>(kSysenterCs), .bitmap = reinterpret_cast<u64>(bitmap)};
   m.t.must(m.vm().enable_cap(Cap::X86UserSpaceMsr, kFilter));
   m.t.must(m.vm().x86_set_msr_filter(filter));
 };
-constexpr u32 kRead = 1, kWrite = 2;
+constexpr u32 kRead = kvmapi::kMsrFilterRead, kWrite = kvmapi::kMsrFilterWrite;
 constexpr Needs kNeedsFilter = {.vm_cap = {Cap::X86UserSpaceMsr, Cap::X86MsrFilter}};
 
 constexpr GuestCase kFiltered[] = {

@@ -11,7 +11,8 @@ using guests::kData;
 using kvmapi::Exit;
 using kvmapi::u32;
 
-constexpr u32 kRunnable = 0, kUninitialized = 1, kHalted = 3;  // KVM_MP_STATE_*
+constexpr u32 kRunnable = kvmapi::kMpStateRunnable, kUninitialized = kvmapi::kMpStateUninitialized;
+constexpr u32 kHalted = kvmapi::kMpStateHalted;
 
 u32 mp_state(const Machine& m) { return m.t.must(m.vcpu().get_mp_state()).mp_state; }
 

@@ -34,7 +34,7 @@ KVM_TEST("run.shutdown", "pending_triple_fault_in_the_events_exits", "api.rst 4.
   Machine m(t, Guest::count_forever, Mode::long64);
   t.must(t.vm().enable_cap(Cap::X86TripleFaultEvent, 1));
   auto events = t.must(m.vcpu().get_vcpu_events());
-  events.flags |= 0x20;  // KVM_VCPUEVENT_VALID_TRIPLE_FAULT
+  events.flags |= kvmapi::kVcpueventValidTripleFault;
   events.triple_fault.pending = 1;
   t.must(m.vcpu().set_vcpu_events(events));
   ASSERT_THAT(m.run(), Returns(0));

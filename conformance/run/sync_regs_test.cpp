@@ -10,19 +10,22 @@ using kvmapi::Exit;
 using kvmapi::kvm_sync_regs;
 using kvmapi::u64;
 
-constexpr u64 kRegs = 1, kSregs = 2, kEvents = 4;  // KVM_SYNC_X86_*
+using kvmapi::kSyncX86Events;
+using kvmapi::kSyncX86Regs;
+using kvmapi::kSyncX86Sregs;
 constexpr const char* kSource = "api.rst 6.74: KVM_CAP_SYNC_REGS";
 constexpr TestOptions kOptions = {.needs = {.cap = Cap::SyncRegs}};
 
 kvm_sync_regs area(const Machine& m) { return m.page().s.as<kvm_sync_regs>(); }
 
 KVM_TEST("run.sync_regs", "capability_names_the_three_groups", kSource, kOptions)(Ctx& t) {
-  EXPECT_THAT(t.system().check_extension(Cap::SyncRegs), Returns(static_cast<int>(kRegs | kSregs | kEvents)));
+  EXPECT_THAT(t.system().check_extension(Cap::SyncRegs),
+              Returns(static_cast<int>(kSyncX86Regs | kSyncX86Sregs | kSyncX86Events)));
 }
 
 KVM_TEST("run.sync_regs", "valid_general_registers_are_those_of_get_regs", kSource, kOptions)(Ctx& t) {
   Machine m(t, Guest::out_byte, Mode::long64, {.rbx = 0x1234, .r15 = 0x5678});
-  m.page().kvm_valid_regs = kRegs;
+  m.page().kvm_valid_regs = kSyncX86Regs;
   ASSERT_THAT(m.run(), Returns(0));
   const auto regs = m.regs();
   const auto synced = area(m).regs;
@@ -33,7 +36,7 @@ KVM_TEST("run.sync_regs", "valid_general_registers_are_those_of_get_regs", kSour
 
 KVM_TEST("run.sync_regs", "valid_special_registers_are_those_of_get_sregs", kSource, kOptions)(Ctx& t) {
   Machine m(t, Guest::out_byte, Mode::long64);
-  m.page().kvm_valid_regs = kSregs;
+  m.page().kvm_valid_regs = kSyncX86Sregs;
   ASSERT_THAT(m.run(), Returns(0));
   const auto sregs = m.sregs();
   const auto synced = area(m).sregs;
@@ -43,7 +46,7 @@ KVM_TEST("run.sync_regs", "valid_special_registers_are_those_of_get_sregs", kSou
 
 KVM_TEST("run.sync_regs", "valid_events_are_those_of_get_vcpu_events", kSource, kOptions)(Ctx& t) {
   Machine m(t, Guest::out_byte, Mode::long64);
-  m.page().kvm_valid_regs = kEvents;
+  m.page().kvm_valid_regs = kSyncX86Events;
   ASSERT_THAT(m.run(), Returns(0));
   const auto events = t.must(m.vcpu().get_vcpu_events());
   const auto synced = area(m).events;
@@ -56,7 +59,7 @@ KVM_TEST("run.sync_regs", "groups_not_asked_for_are_not_written", kSource, kOpti
   before.regs.rbx = 0xdead;
   before.sregs.cr3 = 0xbeef;
   m.page().s.set(before);
-  m.page().kvm_valid_regs = kRegs;
+  m.page().kvm_valid_regs = kSyncX86Regs;
   ASSERT_THAT(m.run(), Returns(0));
   EXPECT_EQ(area(m).regs.rbx, 0u);
   EXPECT_EQ(area(m).sregs.cr3, 0xbeefu);
@@ -64,9 +67,9 @@ KVM_TEST("run.sync_regs", "groups_not_asked_for_are_not_written", kSource, kOpti
 
 KVM_TEST("run.sync_regs", "valid_bits_stay_set", kSource, kOptions)(Ctx& t) {
   Machine m(t, Guest::hlt_forever, Mode::real);
-  m.page().kvm_valid_regs = kRegs | kSregs;
+  m.page().kvm_valid_regs = kSyncX86Regs | kSyncX86Sregs;
   ASSERT_THAT(m.run(), Returns(0));
-  EXPECT_EQ(m.page().kvm_valid_regs, kRegs | kSregs);
+  EXPECT_EQ(m.page().kvm_valid_regs, kSyncX86Regs | kSyncX86Sregs);
   ASSERT_THAT(m.run(), Returns(0));
   EXPECT_EQ(area(m).regs.rip, m.regs().rip);
 }
@@ -77,7 +80,7 @@ KVM_TEST("run.sync_regs", "dirty_general_registers_are_loaded_before_the_guest_r
   regs.rbx = 0x4711;
   regs.rip = m.at("after");
   m.page().s.set(kvm_sync_regs{.regs = regs});
-  m.page().kvm_dirty_regs = kRegs;
+  m.page().kvm_dirty_regs = kSyncX86Regs;
   ASSERT_THAT(m.run(), Returns(0));
   EXPECT_EQ(m.regs().rbx, 0x4711u);
   EXPECT_EQ(m.regs().rip, m.at("after_second"));
@@ -88,7 +91,7 @@ KVM_TEST("run.sync_regs", "dirty_special_registers_are_loaded_before_the_guest_r
   auto sregs = m.sregs();
   sregs.cr2 = 0x123000;
   m.page().s.set(kvm_sync_regs{.sregs = sregs});
-  m.page().kvm_dirty_regs = kSregs;
+  m.page().kvm_dirty_regs = kSyncX86Sregs;
   ASSERT_THAT(m.run(), Returns(0));
   EXPECT_EQ(m.sregs().cr2, 0x123000u);
 }
@@ -108,7 +111,7 @@ KVM_TEST("run.sync_regs", "dirty_bits_are_cleared_by_run", kSource, {.needs = kO
 (Ctx& t) {
   Machine m(t, Guest::hlt, Mode::long64);
   m.page().s.set(kvm_sync_regs{.regs = m.regs(), .sregs = m.sregs()});
-  m.page().kvm_dirty_regs = kRegs | kSregs;
+  m.page().kvm_dirty_regs = kSyncX86Regs | kSyncX86Sregs;
   ASSERT_THAT(m.run(), Returns(0));
   EXPECT_EQ(m.page().kvm_dirty_regs, 0u);
 }
@@ -120,7 +123,7 @@ KVM_TEST("run.sync_regs", "dirty_registers_are_loaded_even_if_run_ends_at_once",
   auto regs = m.regs();
   regs.rbx = 0x4711;
   m.page().s.set(kvm_sync_regs{.regs = regs});
-  m.page().kvm_dirty_regs = kRegs;
+  m.page().kvm_dirty_regs = kSyncX86Regs;
   m.page().immediate_exit = 1;
   ASSERT_THAT(m.run(), FailsWith(EINTR));
   EXPECT_EQ(m.regs().rbx, 0x4711u);
@@ -170,7 +173,7 @@ KVM_TEST("run.sync_regs", "dirty_special_registers_that_set_sregs_refuses_are_ei
   auto sregs = m.sregs();
   sregs.cr4 &= ~0x20ull;  // long mode without PAE
   m.page().s.set(kvm_sync_regs{.sregs = sregs});
-  m.page().kvm_dirty_regs = kSregs;
+  m.page().kvm_dirty_regs = kSyncX86Sregs;
   EXPECT_THAT(m.run(), FailsWith(EINVAL));
 }
 
