@@ -27,6 +27,8 @@ class Package:
     sha256: str
     size: int
     suite: str
+    depends: tuple = ()  # names; of alternatives the first
+    provides: tuple = ()
 
     def download(self, folder, progress=None):
         """Path of the verified .deb in `folder`."""
@@ -88,10 +90,17 @@ def parse_packages(text, wanted, base, suite):
     """Yields Package for the stanzas whose name matches."""
     for stanza in text.split("\n\n"):
         name = stanza[len("Package: "):stanza.find("\n")] if stanza.startswith("Package: ") else ""
-        if not wanted.fullmatch(name):
+        if not name or not wanted.fullmatch(name):
             continue
-        fields = dict(re.findall(r"^(Version|Filename|SHA256|Size): (.*)$", stanza, re.M))
-        yield Package(name, fields["Version"], f"{base}/{fields['Filename']}", fields["SHA256"], int(fields["Size"]), suite)
+        fields = dict(re.findall(r"^(Version|Filename|SHA256|Size|Depends|Pre-Depends|Provides): (.*)$", stanza, re.M))
+        depends = _names(fields.get("Depends", "")) + _names(fields.get("Pre-Depends", ""))
+        yield Package(name, fields["Version"], f"{base}/{fields['Filename']}", fields["SHA256"], int(fields["Size"]), suite,
+                      depends, _names(fields.get("Provides", "")))
+
+
+def _names(relation):
+    """Package names of a field such as "libc6 (>= 2.38), a | b"."""
+    return tuple(re.match(r"[^\s(:|]+", part.strip()).group(0) for part in relation.split(",") if part.strip())
 
 
 def version_key(version):

@@ -3,14 +3,13 @@
 import os
 import re
 import select
-import shutil
 import struct
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
 
-from errors import LabError, explain_os_error
+from errors import explain_os_error
 
 # R: ready (kernel release)  O, E, P: standard output, standard error, descriptor 3 (progress)  F: file (name, NUL, content)
 # H: heartbeat  X: wait status of the program  L: the guest's own set-up failed (text)
@@ -37,18 +36,10 @@ class Outcome:
         return 128 + (self.status & 0x7F) if self.status & 0x7F else (self.status >> 8) & 0xFF
 
 
-def qemu_path():
-    """KVM_LAB_QEMU or qemu-system-x86_64."""
-    path = shutil.which(os.environ.get("KVM_LAB_QEMU", "qemu-system-x86_64"))
-    if not path:
-        raise LabError("qemu-system-x86_64 is not installed (ci/install-deps does it)")
-    return path
-
-
-def command(kernel, initramfs, memory_mib, append=""):
+def command(emulator, kernel, initramfs, memory_mib, append=""):
     """The QEMU command line; frames come on its standard output, the console goes to `console` beside the initramfs."""
     cmdline = f"console=ttyS0 panic=-1 oops=panic loglevel=6 {append}".strip()
-    return [qemu_path(), "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "1", "-m", str(memory_mib), "-display", "none",
+    return [*emulator.command, "-accel", "tcg,thread=single", "-cpu", CPU, "-smp", "1", "-m", str(memory_mib), "-display", "none",
             "-nodefaults", "-no-user-config", "-no-reboot", "-kernel", kernel.image, "-initrd", initramfs, "-append", cmdline,
             "-chardev", "stdio,id=frames,signal=off", "-device", "isa-debugcon,iobase=0xe9,chardev=frames",
             "-serial", f"file:{initramfs}.console"]
@@ -76,7 +67,7 @@ class Frames:
             yield kind, payload
 
 
-def boot(kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, append=""):
+def boot(emulator, kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, append=""):
     """Boots, forwards output to on_output(fd, bytes) (3: progress), returns the Outcome. Never leaves a QEMU behind."""
     with tempfile.TemporaryDirectory(prefix="kvm-lab-") as work:
         initramfs = os.path.join(work, "initramfs")
@@ -85,7 +76,7 @@ def boot(kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, app
                 file.write(initramfs_bytes)
         except OSError as error:
             raise explain_os_error(error, f"writing {initramfs}") from error
-        process = subprocess.Popen(command(kernel, initramfs, memory_mib, append), stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(command(emulator, kernel, initramfs, memory_mib, append), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started = time.monotonic()
         outcome = Outcome()

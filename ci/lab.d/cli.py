@@ -6,6 +6,8 @@ import os
 import sys
 
 import boot
+import cache
+import emulator
 import files
 import image
 import kernels
@@ -48,6 +50,8 @@ def command_list(_args):
             print(f"{spec:<6}{kernel.release:<24}{origin}")
         else:
             print(f"{spec:<6}{'not downloaded yet':<24}{', '.join(kernels.SUITES.get(spec, kernels.NEWER))}")
+    own = cache.facts("emulator", emulator.SUITE)
+    print(f"QEMU  {own['version'] if own else 'not downloaded yet':<24}{emulator.SUITE}")
     return 0
 
 
@@ -55,9 +59,12 @@ def command_fetch(args):
     """Downloads kernels now."""
     for spec in args.kernels or kernels.MATRIX:
         if args.refresh:
-            kernels.forget(spec)
+            cache.forget("kernels", spec)
         kernel = kernels.find(spec)
         print(f"{spec:<6}{kernel.release}")
+    if args.refresh:
+        cache.forget("emulator", emulator.SUITE)
+    print(f"QEMU  {emulator.find('own').version}")
     return 0
 
 
@@ -66,8 +73,8 @@ def command_exec(args):
     kernel = kernels.find(args.kernel, args.modules)
     more = [tuple(f.split(":", 1)) if ":" in f else (f, os.path.abspath(f)) for f in args.file]
     program = [args.program, *args.arguments]
-    archive = image.build(kernel, program, kernels.cache_dir(), more, args.env, args.params)
-    outcome = boot.boot(kernel, archive, _forward, args.timeout, args.memory, args.append)
+    archive = image.build(kernel, program, cache.folder(), more, args.env, args.params)
+    outcome = boot.boot(emulator.find(args.qemu), kernel, archive, _forward, args.timeout, args.memory, args.append)
     if args.console:
         sys.stderr.write(outcome.console)
     for name, content in outcome.files.items():
@@ -82,8 +89,8 @@ def command_record(args):
     """Rewrites conformance/recorded/facts-amd-*.json."""
     for spec in args.kernels or kernels.MATRIX:
         kernel = kernels.find(spec)
-        archive = image.build(kernel, [args.program, "/lab/out/facts.json"], kernels.cache_dir())
-        outcome = boot.boot(kernel, archive, _forward)
+        archive = image.build(kernel, [args.program, "/lab/out/facts.json"], cache.folder())
+        outcome = boot.boot(emulator.find(), kernel, archive, _forward)
         if outcome.verdict != "exited" or outcome.exit_code() != 0 or "facts.json" not in outcome.files:
             print(describe(kernel, outcome), file=sys.stderr)
             return SETUP
@@ -101,6 +108,7 @@ def _add_kernel(parser):
 def _add_boot_options(parser):
     parser.add_argument("--param", action="append", default=[], metavar="MODULE.NAME=VALUE", help="module parameter, e.g. kvm_amd.nested=0")
     parser.add_argument("--append", default="", metavar="TEXT", help="more kernel command line")
+    parser.add_argument("--qemu", metavar="own|system|PATH", help="own: Debian 13's, downloaded once; or KVM_LAB_QEMU (own)")
     parser.add_argument("--memory", type=int, default=1024, metavar="MIB", help="guest memory (1024)")
 
 
@@ -112,7 +120,7 @@ def parser():
                                   parser_class=functools.partial(argparse.ArgumentParser, allow_abbrev=False))
     one = commands.add_parser("list", help="known kernels, and the versions in the cache")
     one.set_defaults(run=command_list)
-    one = commands.add_parser("fetch", help="download kernels now (all of the matrix by default)")
+    one = commands.add_parser("fetch", help="download kernels (all of the matrix by default) and QEMU now")
     one.add_argument("kernels", nargs="*", metavar="KERNEL")
     one.add_argument("--refresh", action="store_true", help="replace what the cache has by the newest")
     one.set_defaults(run=command_fetch)

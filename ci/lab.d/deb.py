@@ -2,6 +2,7 @@
 
 import io
 import lzma
+import os
 import subprocess
 import tarfile
 
@@ -40,3 +41,21 @@ def extract(path, wanted):
             if member.isfile() and wanted(name):
                 found[name] = tar.extractfile(member).read()
     return found
+
+
+def extract_to(path, folder, pattern):
+    """Files and symbolic links whose whole name matches the compiled `pattern`, below `folder`."""
+    with data_tar(path) as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if not pattern.fullmatch(name) or ".." in name.split("/"):
+                continue
+            target = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if member.issym():
+                if not os.path.lexists(target):
+                    os.symlink(member.linkname, target)
+            elif member.isfile() or member.islnk():
+                with open(target, "wb") as file:
+                    file.write(tar.extractfile(member).read())
+                os.chmod(target, member.mode & 0o755 | 0o400)

@@ -1,9 +1,6 @@
 """Which kernels the lab knows, where they come from, and the cache of what was extracted from them."""
 
 import atexit
-import contextlib
-import fcntl
-import glob
 import json
 import os
 import re
@@ -13,9 +10,10 @@ import tempfile
 from dataclasses import dataclass, field
 
 import archive
+import cache
 import deb
 import kmod
-from errors import UNAVAILABLE, USAGE, LabError, explain_os_error
+from errors import UNAVAILABLE, USAGE, LabError
 
 # Series -> suites that carry it. A series that is not named here is looked for in NEWER.
 SUITES = {
@@ -38,25 +36,6 @@ class Kernel:
     origin: dict = field(default_factory=dict)
 
 
-def cache_dir():
-    """KVM_LAB_CACHE, or kvm-conformance under the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    path = os.environ.get("KVM_LAB_CACHE") or os.path.join(base, "kvm-conformance")
-    try:
-        os.makedirs(path, exist_ok=True)
-    except OSError as error:
-        raise explain_os_error(error, f"creating the cache folder {path}") from error
-    return path
-
-
-@contextlib.contextmanager
-def _locked(name):
-    """One process at a time downloads a kernel; the others wait and then find it in the cache."""
-    with open(os.path.join(cache_dir(), f"{name}.lock"), "w", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def is_series(spec):
     """5.10, 6.1, 7.x: a Debian kernel series, not a path."""
     return re.fullmatch(r"\d+\.(\d+|x)", spec) is not None
@@ -73,31 +52,17 @@ def find(spec, modules_dir=None):
 
 def cached(spec):
     """The Kernel of a series if the cache has it, else None."""
-    folder = os.path.join(cache_dir(), "kernels", spec)
-    try:
-        with open(os.path.join(folder, "kernel.json"), encoding="utf-8") as file:
-            facts = json.load(file)
-    except (OSError, ValueError):
+    facts = cache.facts("kernels", spec)
+    if not facts:
         return None
-    modules = tuple(os.path.join(folder, name) for name in facts["modules"])
-    return Kernel(spec, facts["release"], os.path.join(folder, "vmlinuz"), modules, facts["origin"])
+    modules = tuple(os.path.join(facts["folder"], name) for name in facts["modules"])
+    return Kernel(spec, facts["release"], os.path.join(facts["folder"], "vmlinuz"), modules, facts["origin"])
 
 
 def download(spec):
-    """Downloads, verifies and extracts the newest kernel of a series. Replaces what the cache had."""
-    with _locked(spec):
-        if kernel := cached(spec):
-            return kernel
-        packages = newest(spec)
-        try:
-            return _extract(spec, packages)
-        except OSError as error:
-            raise explain_os_error(error, f"extracting kernel {spec}") from error
-
-
-def forget(spec):
-    """Drops a series from the cache, so that the next use downloads the newest."""
-    shutil.rmtree(os.path.join(cache_dir(), "kernels", spec), ignore_errors=True)
+    """Downloads, verifies and extracts the newest kernel of a series."""
+    with cache.locked(spec):
+        return cached(spec) or _extract(spec, newest(spec))
 
 
 def newest(spec):
@@ -124,28 +89,10 @@ def newest(spec):
     return [kinds["image"]] if "image" in kinds else [kinds["binary"], kinds["modules"]]
 
 
-def _progress(name):
-    if not sys.stderr.isatty():
-        return None
-    return lambda done, size: print(f"\r{name}: {done >> 20} of {size >> 20} MiB ", end="\n" if done == size else "", file=sys.stderr)
-
-
 def _extract(spec, packages):
-    root = os.path.join(cache_dir(), "kernels")
-    os.makedirs(root, exist_ok=True)
-    for stale in glob.glob(os.path.join(root, f".new-{spec}-*")):  # of a download that was killed; the lock is ours
-        shutil.rmtree(stale, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f".new-{spec}-", dir=root) as work:
-        files = [package.download(work, _progress(package.name)) for package in packages]
-        image = config = None
-        for path in files:
-            for name, data in deb.extract(path, lambda n: re.search(r"(^|/)(vmlinuz|config-)", n)).items():
-                if "vmlinuz" in name:
-                    image, release = data, _release(name)
-                else:
-                    config = data
-        if image is None:
-            raise LabError(f"{packages[0].name} holds no vmlinuz")
+    with cache.new_entry("kernels", spec) as work:
+        files = [package.download(work, cache.progress(package.name)) for package in packages]
+        image, release, config = _image(files)
 
         def read(names):
             found = {}
@@ -155,30 +102,32 @@ def _extract(spec, packages):
             return found
 
         modules = kmod.closure(read)
-        new = os.path.join(work, "kernel")
-        os.mkdir(new)
-        _write(os.path.join(new, "vmlinuz"), image)
-        if config:
-            _write(os.path.join(new, "config"), config)
-        for name, ko in modules:
-            _write(os.path.join(new, f"{name}.ko"), ko)
         facts = {"release": release, "modules": [f"{name}.ko" for name, _ in modules],
                  "origin": {p.name: {"version": p.version, "suite": p.suite, "sha256": p.sha256} for p in packages}}
-        _write(os.path.join(new, "kernel.json"), json.dumps(facts, indent=2).encode())
-        target = os.path.join(root, spec)
-        shutil.rmtree(target, ignore_errors=True)
-        os.rename(new, target)
+        contents = {"vmlinuz": image, "config": config, **{f"{name}.ko": ko for name, ko in modules},
+                    "facts.json": json.dumps(facts, indent=2).encode()}
+        for name, data in contents.items():
+            cache.write(os.path.join(work, "entry", name), data)
     return cached(spec)
+
+
+def _image(files):
+    """(vmlinuz, release, config) out of the packages. The config is empty where they do not hold it."""
+    image, release, config = None, "", b""
+    for path in files:
+        for name, data in deb.extract(path, lambda n: re.search(r"(^|/)(vmlinuz|config-)", n)).items():
+            if "vmlinuz" in name:
+                image, release = data, _release(name)
+            else:
+                config = data
+    if image is None:
+        raise LabError(f"{os.path.basename(files[0])} holds no vmlinuz")
+    return image, release, config
 
 
 def _release(name):
     """5.10.0-46-amd64 for boot/vmlinuz-5.10.0-46-amd64 and for usr/lib/modules/7.3-amd64/vmlinuz."""
     return name.split("vmlinuz-", 1)[1] if "vmlinuz-" in name else name.split("/")[-2]
-
-
-def _write(path, data):
-    with open(path, "wb") as file:
-        file.write(data)
 
 
 def _from_path(image, modules_dir):
@@ -204,5 +153,5 @@ def _from_path(image, modules_dir):
     plain = []
     for name, ko in kmod.closure(read):
         plain.append(os.path.join(work, f"{name}.ko"))
-        _write(plain[-1], ko)
+        cache.write(plain[-1], ko)
     return Kernel(image, os.path.basename(image), os.path.abspath(image), tuple(plain))

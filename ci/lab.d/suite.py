@@ -6,10 +6,10 @@ import fnmatch
 import json
 import os
 import re
-import subprocess
 import sys
 
 import boot
+import cache
 import image
 import kernels
 from errors import SETUP, LabError
@@ -87,13 +87,6 @@ def warnings_of(console):
     return re.findall(r"WARNING: .*", console)
 
 
-def qemu_version():
-    """As in "QEMU emulator version 7.2.22 (Debian ...)"."""
-    text = subprocess.run([boot.qemu_path(), "--version"], capture_output=True, text=True, check=False).stdout
-    found = re.search(r"version (\S+)", text)
-    return found.group(1) if found else "unknown"
-
-
 def version(kernel):
     """6.12.117 for Debian's 6.12.117-1; of a bzImage what its name says."""
     for package in kernel.origin.values():
@@ -143,9 +136,16 @@ class SuiteRun:
         argv = [self.program, "run", "--target", "kvm", "--require", "on", "--format", "json", "--output", "/lab/out/results.json",
                 "--progress-fd", "3", "--quiet", "--jobs", "1", *self.arguments, *done]
         env = [f"KVM_CONFORMANCE_EXPECTATIONS={expectations_name(self.kernel.spec)}"]
-        archive = image.build(self.kernel, argv, kernels.cache_dir(), self.options.files, env, self.options.params, supervised=True)
-        outcome = boot.boot(self.kernel, archive, lambda fd, data: journal.feed(data) if fd == 3 else os.write(2, data),
-                            self.options.boot_timeout, self.options.memory, self.options.append)
+        archive = image.build(self.kernel, argv, cache.folder(), self.options.files, env, self.options.params, supervised=True)
+
+        def on_output(descriptor, data):
+            if descriptor == 3:
+                journal.feed(data)
+            else:
+                os.write(2, data)
+
+        outcome = boot.boot(self.options.emulator, self.kernel, archive, on_output, self.options.boot_timeout, self.options.memory,
+                            self.options.append)
         return journal, outcome
 
     def _finish(self, report, outcome, seconds, planned):
@@ -162,7 +162,7 @@ class SuiteRun:
         verdicts = ("pass", "fail", "skip", "xfail", "xpass", "broken")
         target.update({
             "name": self.name, "implementation": f"kvm_amd {version(self.kernel)}, TCG",
-            "emulator": f"QEMU {qemu_version()}, -cpu {boot.CPU}",
+            "emulator": f"QEMU {self.options.emulator.version}, -cpu {boot.CPU}",
             "kernel_release": self.kernel.release, "rerun_arguments": f"--target {self.name}",
             "complete": complete, "planned": planned or len(results), "seconds": round(seconds, 1), "boots": self.boots,
             "kernel_packages": self.kernel.origin, "kernel_warnings": self.warnings,

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 
+import emulator
 import files
 import kernels
 import suite
@@ -77,7 +78,7 @@ def run_on(kernel, args, program, progress):
     """The report of one kernel."""
     arguments, copies = guest_file_arguments(args.arguments)
     options = argparse.Namespace(top=args.top, files=copies, params=args.params, boot_timeout=args.boot_timeout, memory=args.memory,
-                                 append=args.append)
+                                 append=args.append, emulator=emulator.find(args.qemu))
     return suite.SuiteRun(kernel, program, arguments, options, progress.event(kernel.spec)).run()
 
 

@@ -5,12 +5,14 @@ import types
 import unittest
 
 import boot
+import emulator
 import kernels
 import suite
 from errors import LabError
 
 _KERNEL = kernels.Kernel("6.12", "6.12.1-amd64", "vmlinuz")
-_OPTIONS = types.SimpleNamespace(top="/nonexistent", files=(), params={}, boot_timeout=1, memory=1, append="")
+_OPTIONS = types.SimpleNamespace(top="/nonexistent", files=(), params={}, boot_timeout=1, memory=1, append="",
+                                 emulator=emulator.Emulator(("qemu",), "10.0", {}))
 
 
 def lines(*events):
