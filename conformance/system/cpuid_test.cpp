@@ -12,7 +12,7 @@ namespace {
 using kvmapi::Cpuid;
 using kvmapi::kvm_cpuid_entry2;
 
-constexpr std::size_t kPlenty = 256;  // KVM_MAX_CPUID_ENTRIES; 80 before 5.11
+constexpr std::size_t kPlenty = 256;  // KVM_MAX_CPUID_ENTRIES
 
 // Rules that the three tables share.
 template <Ioctl kTable>
