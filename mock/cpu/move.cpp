@@ -1,4 +1,6 @@
 // MOV MOVZX MOVSX MOVSXD MOVBE LEA XCHG BSWAP CMOVcc SETcc.
+#include <algorithm>
+
 #include "mock/cpu/handler_kit.hpp"
 #include "mock/cpu/system_ops.hpp"
 
@@ -143,8 +145,10 @@ template <bool is_signed>
 void select_extended(const Decoded& d, Op& op, Selection& s) {
   s.reads_flags = false;
   s.may_leave = d.is_memory(1);
+  // MOVSXD with a 16-bit destination reads 16 bits.
+  const unsigned from_bits = std::min(d.operand_bits(0), d.operand_bits(1));
   with_type(d.operand_bits(0), [&]<class To>() {
-    with_type(d.operand_bits(1), [&]<class From>() {
+    with_type(from_bits, [&]<class From>() {
       if constexpr (sizeof(From) <= sizeof(To) && sizeof(To) > 1) {
         if (d.is_memory(1))
           s.handler = with_ea(ea_of(d, op), []<Ea ea>() { return &move_extended<To, From, is_signed, true, ea>; });
