@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "mock/cpu/engine.hpp"
+#include "mock/cpu/fpu_rows.hpp"
 
 namespace mock::cpu {
 
@@ -14,7 +15,7 @@ struct Table {
 
   Table() {
     for (const auto rows_of : {binary_rows, unary_rows, move_rows, shift_rows, muldiv_rows, bits_rows, stack_rows,
-                               branch_rows, string_rows, misc_rows, system_rows}) {
+                               branch_rows, string_rows, misc_rows, system_rows, x87_rows, fpu_state_rows}) {
       for (const Row& row : rows_of()) {
         rows[row.mnemonic] = &row;
         ++count;

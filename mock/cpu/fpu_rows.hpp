@@ -1,0 +1,13 @@
+// Tables and selectors of the floating-point and vector families.
+#pragma once
+
+#include "mock/cpu/row.hpp"
+
+namespace mock::cpu {
+
+void select_x87(const Decoded& decoded, Op& op, Selection& selection);
+
+std::span<const Row> x87_rows();        // dispatch_x87.cpp
+std::span<const Row> fpu_state_rows();  // FXSAVE, XSAVE, MXCSR ...: dispatch_x87.cpp
+
+}  // namespace mock::cpu
