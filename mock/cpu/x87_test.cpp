@@ -111,6 +111,7 @@ HOST_CHECK(x87_fxsave, R"(
   movq $0, 520(%rdi)
   movq $0, 528(%rdi)
   movw $0, 518(%rdi)
+  movl $0x1f80, 536(%rdi)
   fninit
   fxrstor 512(%rdi)
   fstpt 256(%rdi)
