@@ -39,6 +39,7 @@ bool jcc_outside(Core& core, const Op&) {
 bool relative_call(Core& core, const Op& op) { return core.push(core.next_rip_of(op), op.size_bytes()); }
 
 void call_near_slow(Core* core, const Op* op, s64 budget) {
+  note_access(core, op);
   if (!relative_call(*core, *op)) [[unlikely]]
     MOCK_CPU_TAIL(leave_fault);
   core->s.rip = links_of(op)->taken_rip;
@@ -49,6 +50,7 @@ void call_near_slow(Core* core, const Op* op, s64 budget) {
 
 void call_near64(Core* core, const Op* op, s64 budget) {
   const u64 address = core->s.gpr[RSP] - 8;
+  note_access(core, op);
   u8* const host = fast_write<8>(core, address);
   if (!host) [[unlikely]]
     MOCK_CPU_TAIL(call_near_slow);
@@ -93,6 +95,7 @@ bool ret_near(Core& core, const Op& op) {
 // Only canonical targets are ever in the jump cache.
 void ret64(Core* core, const Op* op, s64 budget) {
   const u64 address = core->s.gpr[RSP];
+  note_access(core, op);
   u8* const host = fast_read<8>(core, address);
   if (!host) [[unlikely]]
     MOCK_CPU_TAIL(call<ret_near>);

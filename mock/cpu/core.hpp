@@ -243,6 +243,11 @@ struct Core {
   bool interrupt_waiting = false, window_waiting = false;  // attention put aside while IF is clear or a shadow lasts
   Leave leaving = Leave::none;
   const Op* next_op = nullptr;  // call-threaded builds only
+
+  // For Cpu::host_page_vanished: the instruction that touches guest memory (null: RIP is exact), and the event whose
+  // delivery does.
+  const Op* in_flight = nullptr;
+  Event delivering;
   s64 budget_left = 0;
   u64 retired = 0;              // instructions, up to the last return of run()
   u8 fault_length = 0;          // length of the instruction that left by leave_fault

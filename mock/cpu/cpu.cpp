@@ -97,6 +97,19 @@ Stop Cpu::run(u64 max_instructions) {
   return run_loop(core_, max_instructions);
 }
 
+Stop Cpu::host_page_vanished() {
+  if (core_.in_flight) core_.s.rip = core_.rip_of(*core_.in_flight);
+  if (core_.delivering.kind != Event::Kind::none) core_.s.event = core_.delivering;
+  core_.in_flight = core_.next_op = nullptr;
+  core_.delivering = {};
+  core_.after = 0;
+  core_.step_once = false;
+  core_.device.replayed = core_.device.writes = 0;
+  core_.flush_all_memory();
+  core_.mode_changed();
+  return core_.info.reason = Stop::host_fault;
+}
+
 bool Cpu::is_completion_pending() const { return core_.completion.kind != Completion::Kind::none; }
 
 u64 Cpu::instructions_retired() const { return core_.retired; }

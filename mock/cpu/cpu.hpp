@@ -41,6 +41,10 @@ class Cpu {
   Stop complete_hypercall(u64 result);
   bool is_completion_pending() const;
 
+  // The owner caught a host fault on guest memory inside run() or complete*() (the page behind a translation was
+  // unmapped by its user) and left it for good. Makes the state as before the instruction; Stop::host_fault.
+  Stop host_page_vanished();
+
   u64 instructions_retired() const;
 
   // --- Memory

@@ -98,6 +98,7 @@ Block* lookup(Core& core) {
 // Null: leave the handlers (core.leaving says why).
 __attribute__((noinline)) static Block* next_block(Core& core, s64 budget) {
   Block** const link = core.link;
+  core.in_flight = nullptr;
   core.leaving = Leave::lookup;
   if (core.step || core.s.attention.load(std::memory_order_relaxed)) return nullptr;
   Block* const block = lookup(core);
@@ -266,7 +267,10 @@ Stop run_block(Core& core, s64& budget) {
 // Delivers an event. False: stopped.
 bool deliver_event(Core& core, const Event& event) {
   core.after = 0;
+  core.in_flight = nullptr;
+  core.delivering = event;
   const bool delivered = deliver(core, event);
+  core.delivering = {};
   if (delivered) {
     if (core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss)
       core.s.interrupt_shadow_sti = core.s.interrupt_shadow_mov_ss = false;
@@ -360,6 +364,7 @@ Stop run_loop(Core& core, u64 max_instructions) {
       stop = core.info.reason = Stop::budget;
       break;
     }
+    core.in_flight = nullptr;
     stop = run_block(core, budget);
     if (stop != kGoOn) break;
   }
@@ -371,6 +376,7 @@ Stop run_one(Core& core) {
   core.step_once = true;
   core.mode_changed();
   s64 budget = 1;
+  core.in_flight = nullptr;
   const Stop stop = run_block(core, budget);
   core.retired += static_cast<u64>(1 - budget);
   if (stop == Stop::budget) core.info.reason = stop;

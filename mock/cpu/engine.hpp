@@ -95,6 +95,7 @@ inline JumpEntry& jump_entry(const Core* core, u64 rip) {
 
 template <bool (*f)(Core&, const Op&)>
 void call(Core* core, const Op* op, s64 budget) {
+  note_access(core, op);
   if (op->ends_block()) {
     core->s.rip = core->next_rip_of(*op);
     if (!f(*core, *op)) [[unlikely]]

@@ -115,6 +115,10 @@ inline u8* fast_write(const Core* core, u64 linear) {
   return reinterpret_cast<u8*>(reinterpret_cast<u64>(entry->host_minus_linear) + linear);
 }
 
+// To be called before an instruction touches guest memory: where to resume if the host page has vanished. See
+// Cpu::host_page_vanished. Volatile, so that the note is made before the access.
+inline void note_access(Core* core, const Op* op) { *const_cast<const Op* volatile*>(&core->in_flight) = op; }
+
 // Which form an operand's address has; chosen at decode time.
 enum class Ea : u8 {
   base,     // 64-bit mode, flat segment: base + displacement (also absolute and RIP-relative)
@@ -137,7 +141,8 @@ inline u64 offset_of(const Core* core, const Op* op) {
 
 // Host pointer for the memory operand or null (then the slow path does it all again).
 template <Ea ea, unsigned size, bool write>
-inline u8* fast_operand(const Core* core, const Op* op) {
+inline u8* fast_operand(Core* core, const Op* op) {
+  note_access(core, op);
   u64 linear;
   if constexpr (ea == Ea::base) {
     linear = reg64(core, op->base) + static_cast<u64>(op->disp);

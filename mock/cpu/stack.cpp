@@ -23,6 +23,7 @@ bool push_memory(Core& core, const Op& op) {
 template <bool immediate>
 void push64(Core* core, const Op* op, s64 budget) {
   const u64 address = core->s.gpr[RSP] - 8;
+  note_access(core, op);
   u8* const host = fast_write<8>(core, address);
   if (!host) [[unlikely]]
     MOCK_CPU_TAIL((call < immediate ? push_immediate : push_register >));
@@ -65,6 +66,7 @@ bool pop_memory(Core& core, const Op& op) {
 
 void pop64(Core* core, const Op* op, s64 budget) {
   const u64 address = core->s.gpr[RSP];
+  note_access(core, op);
   u8* const host = fast_read<8>(core, address);
   if (!host) [[unlikely]]
     MOCK_CPU_TAIL(call<pop_register>);
@@ -196,6 +198,7 @@ bool leave(Core& core, const Op& op) {
 
 void leave64(Core* core, const Op* op, s64 budget) {
   const u64 address = core->s.gpr[RBP];
+  note_access(core, op);
   u8* const host = fast_read<8>(core, address);
   if (!host) [[unlikely]]
     MOCK_CPU_TAIL(call<leave>);

@@ -104,7 +104,7 @@ void Vcpu::exit_io(const StopInfo& info) {
   // QUIRK(kvm, all, KVM_X86_QUIRK_OUT_7E_INC_RIP): the instruction is skipped before the exit.
   if (info.port == kQuirkPort7e && vm_.has_quirk(kX86QuirkOut7eIncRip)) {
     completion_ = Completion::none;
-    (void)cpu_.complete(data);
+    (void)guarded([&] { return cpu_.complete(data); });
     save_events();
   }
   if (vm_.has_defect(Defect::out_without_rip_advance)) drop_completion();
@@ -133,8 +133,9 @@ Result<Vcpu::Next> Vcpu::exit_lapic(const StopInfo& info, bool is_write) {
   const u64 rip = state().rip;
   std::array<u8, 8> data{};
   if (!is_write) read_lapic_register(info.gpa.value & 0xfff, info.length, data.data());
-  const Stop rest =
-      cpu_.stop_info().reason == Stop::msr_write ? cpu_.complete_msr(false, 0) : cpu_.complete(data.data());
+  const Stop rest = guarded([&] {
+    return cpu_.stop_info().reason == Stop::msr_write ? cpu_.complete_msr(false, 0) : cpu_.complete(data.data());
+  });
   save_events();
   if (pending_eoi_) {
     run.exit_reason = exit_number(Exit::IoapicEoi);
@@ -190,7 +191,7 @@ Result<Vcpu::Next> Vcpu::exit_hypercall() {
 }
 
 Result<Vcpu::Next> Vcpu::finish_hypercall(u64 answer) {
-  const Stop stop = cpu_.complete_hypercall(answer);
+  const Stop stop = guarded([&] { return cpu_.complete_hypercall(answer); });
   save_events();
   return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
 }
@@ -233,7 +234,7 @@ void Vcpu::drop_completion() {
   const u64 rip = state().rip;
   state().rip = ~rip;  // a changed RIP makes the CPU drop what it waits for
   static constexpr std::array<u8, 8> kNothing{};
-  (void)cpu_.complete(kNothing.data());
+  (void)guarded([&] { return cpu_.complete(kNothing.data()); });
   state().rip = rip;
   state_changed_ = true;
 }

@@ -116,4 +116,12 @@ Result<MemorySlots::Change> MemorySlots::set(const RegionRequest& request, const
   return Change{.translations = true};
 }
 
+bool MemorySlots::covers_host(u64 address) {
+  const std::shared_lock lock(mutex_);
+  for (const SlotTable& table : spaces_)
+    for (const Slot* slot : table.by_address())
+      if (address - slot->host_address < slot->pages * kPageSize) return true;
+  return false;
+}
+
 }  // namespace mock::vm

@@ -57,6 +57,7 @@ class SlotTable {
   void erase(u32 id);
   void move(Slot& slot, u64 new_base_page);
   std::size_t size() const { return by_address_.size(); }
+  const std::vector<Slot*>& by_address() const { return by_address_; }
 
  private:
   void unlink(const Slot& slot);
@@ -89,6 +90,9 @@ class MemorySlots {
     bool translations = false;
   };
   Result<Change> set(const RegionRequest& request, const SlotRules& rules);
+
+  // Whether a slot has its memory at this address of the process.
+  bool covers_host(u64 address);
 
   SlotTable& space(u32 address_space) { return spaces_[address_space]; }
   std::shared_mutex& mutex() { return mutex_; }

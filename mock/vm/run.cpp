@@ -107,7 +107,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
     }
     if (is_refused_by_hardware()) return exit_fail_entry();
     load_events();
-    const Stop stop = guest_debug_ ? run_debugged() : cpu_.run(kSliceInstructions);
+    const Stop stop = guarded([this] { return guest_debug_ ? run_debugged() : cpu_.run(kSliceInstructions); });
     save_events();
     if (stop == Stop::attention) {
       state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
@@ -164,26 +164,26 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
     case Completion::io: {
       if (vm_.has_defect(Defect::in_data_ignored) && cpu_.stop_info().is_in) {
         static constexpr std::array<u8, 4096> kNothing{};
-        stop = cpu_.complete(kNothing.data());
+        stop = guarded([&] { return cpu_.complete(kNothing.data()); });
         break;
       }
-      stop = cpu_.complete(pages_.address() + 4096);
+      stop = guarded([&] { return cpu_.complete(pages_.address() + 4096); });
       break;
     }
     case Completion::mmio: {
       std::array<u8, 8> data = run.exit.as<kvm_exit_mmio>().data;
       if (vm_.has_defect(Defect::mmio_read_data_ignored)) data = {};
-      stop = cpu_.complete(data.data());
+      stop = guarded([&] { return cpu_.complete(data.data()); });
       break;
     }
     case Completion::msr_read:
     case Completion::msr_write: {
       const auto answer = run.exit.as<kvm_exit_msr>();
-      stop = cpu_.complete_msr(answer.error != 0, answer.data);
+      stop = guarded([&] { return cpu_.complete_msr(answer.error != 0, answer.data); });
       break;
     }
     case Completion::hypercall:
-      stop = cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
+      stop = guarded([&] { return cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret); });
       break;
   }
   save_events();

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 
 extern "C" {
@@ -74,14 +76,9 @@ namespace mock::vm {
 namespace {
 
 struct sigaction g_previous_segv, g_previous_bus;
-thread_local FaultEscape* t_escape = nullptr;
+thread_local HostFaultScope* t_scope = nullptr;
 
-void run_escape() {
-  FaultEscape* escape = t_escape;
-  t_escape = nullptr;
-  escape->escape(*escape);
-  __builtin_unreachable();
-}
+void resume_scope() { _longjmp(t_scope->resume, 1); }
 
 void forward(int signal, siginfo_t* info, void* context) {
   const struct sigaction& previous = signal == SIGSEGV ? g_previous_segv : g_previous_bus;
@@ -100,17 +97,27 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     registers[REG_RIP] = reinterpret_cast<greg_t>(kvmmock_guarded_fault);
     return;
   }
-  FaultEscape* escape = t_escape;
-  if (escape && escape->is_guest_memory(*escape, reinterpret_cast<u64>(info->si_addr))) {
-    // Return from the handler into run_escape(), below the red zone and aligned as at a function's entry.
+  if (HostFaultScope* scope = t_scope) {
+    scope->address = reinterpret_cast<u64>(info->si_addr);
+    scope->signal = signal;
+    // Return from the handler into resume_scope(), below the red zone and aligned as at a function's entry.
     registers[REG_RSP] = ((registers[REG_RSP] - 256) & ~greg_t{15}) - 8;
-    registers[REG_RIP] = reinterpret_cast<greg_t>(&run_escape);
+    registers[REG_RIP] = reinterpret_cast<greg_t>(&resume_scope);
     return;
   }
   forward(signal, info, context);
 }
 
 }  // namespace
+
+HostFaultScope::HostFaultScope() : outer_(t_scope) { t_scope = this; }
+HostFaultScope::~HostFaultScope() { t_scope = outer_; }
+
+void HostFaultScope::die() const {
+  std::fprintf(stderr, "kvm mock: the interpreter used bad memory at 0x%llx\n",
+               static_cast<unsigned long long>(address));
+  std::abort();
+}
 
 void install_fault_guard() {
   static std::once_flag once;
@@ -134,7 +141,5 @@ bool copy_to_user(u64 to, const void* from, std::size_t bytes) {
 
 bool is_readable(const void* address) { return kvmmock_touch_read(address) == 0; }
 bool is_writable(void* address) { return kvmmock_touch_write(address) == 0; }
-
-void set_fault_escape(FaultEscape* escape) { t_escape = escape; }
 
 }  // namespace mock::vm

@@ -6,6 +6,7 @@
 // that was installed before.
 #pragma once
 
+#include <csetjmp>
 #include <cstddef>
 
 #include "kvmapi/types.hpp"
@@ -41,14 +42,23 @@ template <class T>
 [[nodiscard]] bool is_writable(void* address);
 
 // A place to go on when code outside the assembly block faults on guest memory: the interpreter touches host pages
-// directly, and the caller may unmap one while a vcpu runs. Thread local; set around a guest run.
-struct FaultEscape {
-  // Decides whether the fault at `address` is guest memory's (async-signal-safe).
-  bool (*is_guest_memory)(const FaultEscape&, u64 address);
-  void* owner;
-  // Called on the thread's normal stack instead of returning to the faulting instruction. Must not return.
-  void (*escape)(FaultEscape&);
+// directly, and the caller may unmap one while a vcpu runs. While such an object lives, a SIGSEGV or SIGBUS of this
+// thread continues at _setjmp(resume) with `address` set; who resumes must have nothing to destroy in between.
+struct HostFaultScope {
+  HostFaultScope();
+  ~HostFaultScope();
+  HostFaultScope(const HostFaultScope&) = delete;
+  HostFaultScope& operator=(const HostFaultScope&) = delete;
+
+  // The fault was not guest memory's but a bug of ours: ends the process as the fault would have.
+  [[noreturn]] void die() const;
+
+  jmp_buf resume;
+  u64 address = 0;
+  int signal = 0;
+
+ private:
+  HostFaultScope* outer_;
 };
-void set_fault_escape(FaultEscape* escape);
 
 }  // namespace mock::vm

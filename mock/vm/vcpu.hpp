@@ -20,6 +20,7 @@
 #include "mock/vm/dispatch.hpp"
 #include "mock/vm/run_pages.hpp"
 #include "mock/vm/signals.hpp"
+#include "mock/vm/user_memory.hpp"
 #include "mock/vm/vm.hpp"
 
 namespace mock::vm {
@@ -160,6 +161,9 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   // run.cpp
   Result<int> run_ioctl(u64 argument);
   Result<int> run_guest(SignalScope& signals);
+  // `work` is a call into the CPU; Stop::host_fault if a host page that it used has vanished.
+  template <class Work>
+  cpu::Stop guarded(Work work);
   Result<int> run_uninitialized(SignalScope& signals, bool immediate_exit);
   Result<int> load_sync_regs();
   void store_sync_regs();
@@ -272,5 +276,14 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   std::atomic<bool> in_guest_{false};
   WakeUp wake_up_;
 };
+
+// The interpreter uses host pages without asking; one that its user unmaps meanwhile faults, and the fault comes here.
+template <class Work>
+__attribute__((noinline)) cpu::Stop Vcpu::guarded(Work work) {
+  HostFaultScope scope;
+  if (_setjmp(scope.resume) == 0) return work();
+  if (!vm_.slots().covers_host(scope.address)) scope.die();
+  return cpu_.host_page_vanished();
+}
 
 }  // namespace mock::vm

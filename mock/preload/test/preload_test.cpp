@@ -112,7 +112,14 @@ TEST(PreloadedProgram, may_pass_its_descriptors_over_a_socket) {
   EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
 }
 
-TEST(PreloadedProgram, may_do_strange_things_to_descriptors_and_memory) {
+TEST(PreloadedProgram, may_unmap_guest_memory_under_a_running_vcpu) {
+  for (int round = 0; round < 20; ++round) {
+    const Outcome outcome = run_program(under_mock("vanishing_memory"));
+    ASSERT_EQ(outcome.status, 0) << outcome.out << outcome.err;
+  }
+}
+
+TEST(PreloadedProgram, may_do_strange_things_to_descriptors) {
   const Outcome outcome = run_program(under_mock("strange_fds"));
   EXPECT_EQ(outcome.status, 0) << outcome.out << outcome.err;
 }
