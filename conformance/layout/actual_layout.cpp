@@ -2,6 +2,7 @@
 
 #include <array>
 #include <boost/pfr.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -56,7 +57,15 @@ ActualStruct reflect(std::string_view name) {
   return result;
 }
 
+constexpr NamedPlace kNamed[] = {
+#define FIELD(owner, field, ...) {#owner, #field, offsetof(kvmapi::owner, field), sizeof(kvmapi::owner::field)},
+#define FIELD_AS(owner, field, ...) FIELD(owner, field)
+#include "kvmapi/layout.def"
+};
+
 }  // namespace
+
+std::span<const NamedPlace> named_places() { return kNamed; }
 
 const std::vector<ActualStruct>& actual_structs() {
   static const std::vector<ActualStruct> all = {

@@ -28,4 +28,12 @@ struct ActualStruct {
 const std::vector<ActualStruct>& actual_structs();
 const ActualStruct* find_actual(std::string_view name);
 
+// Where a member lies that is asked for by its name: reflection alone cannot tell two neighbours of one type apart.
+struct NamedPlace {
+  std::string_view owner, name;
+  kvmapi::u32 offset, bytes;
+};
+// In the order of layout.def.
+std::span<const NamedPlace> named_places();
+
 }  // namespace conformance

@@ -32,6 +32,16 @@ void expect_as_documented(const StructLayout& documented) {
   }
 }
 
+void expect_names_at_their_places(const StructLayout& documented) {
+  for (const NamedPlace& place : named_places()) {
+    if (place.owner != documented.name) continue;
+    const LayoutField* field = documented.field(place.name);
+    ASSERT_NE(field, nullptr);
+    EXPECT_EQ(place.offset, field->offset) << place.name;
+    EXPECT_EQ(place.bytes, field->bytes) << place.name;
+  }
+}
+
 // Members must not overlap, and a gap between them is padding that the compiler adds in C as well.
 void expect_in_order(const StructLayout& layout) {
   kvmapi::u32 end = 0;
@@ -113,6 +123,7 @@ void add_struct_rows() {
   for (const StructLayout& layout : kvmapi::struct_layouts()) {
     const auto documented = [&layout](Ctx&) {
       expect_as_documented(layout);
+      expect_names_at_their_places(layout);
       expect_in_order(layout);
       expect_unions_to_hold_their_members(layout);
     };
