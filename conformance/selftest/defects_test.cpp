@@ -23,7 +23,7 @@ constexpr Defect kDefects[] = {
     {"api_version_is_13", "system.get_api_version"},
     {"unknown_extension_is_einval", "system.check_extension"},
     {"mmap_size_is_two_pages", "system.get_vcpu_mmap_size"},
-    {"unknown_vm_ioctl_is_einval", "sweep.*"},
+    {"unknown_vm_ioctl_is_einval", "vm.unknown_ioctl"},
     {"duplicate_vcpu_id_is_einval", "vm.create_vcpu"},
     {"overlap_is_accepted", "vm.set_user_memory_region"},
     {"absent_slot_delete_succeeds", "vm.set_user_memory_region"},
