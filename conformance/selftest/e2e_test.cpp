@@ -196,7 +196,7 @@ TEST(Selection, shards_are_disjoint_and_complete) {
       ++seen[id];
     }
   }
-  EXPECT_EQ(seen.size(), 13u);
+  EXPECT_EQ(seen.size(), 15u);
   for (const auto& [id, count] : seen) EXPECT_EQ(count, 1) << id;
 }
 

@@ -50,6 +50,8 @@ constexpr IoctlCase kRows[] = {
            return t.must(kvmapi::System::open(t.backend(), "/nowhere"), "opening /nowhere").get_api_version();
          },
      .expect = succeeds()},
+    {.name = "row_without_expectation_fails", .call = [](Ctx& t) { return t.system().get_api_version(); }},
+    {.name = "row_without_call_fails", .expect = succeeds()},
     {.name = "xfail_when_listed", .call = [](Ctx& t) { return t.system().get_api_version(); }, .expect = succeeds(13)},
     {.name = "xpass_when_listed", .call = [](Ctx& t) { return t.system().get_api_version(); }, .expect = succeeds(12)},
 };

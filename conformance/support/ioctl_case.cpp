@@ -10,6 +10,10 @@ namespace conformance {
 namespace {
 
 void run_row(const IoctlCase& row, const char* file, Ctx& t) {
+  if (!row.call || !row.expect.is_set()) {
+    ADD_FAILURE_AT(file, row.name.line) << "the row has no " << (row.call ? ".expect" : ".call");
+    return;
+  }
   const Outcome& expected = row.expect.resolve(t.kernel(), t.vendor());
   if (expected.kind == Outcome::Kind::unset) {
     t.skip(fmt::format("nothing is claimed for kernel {} on {}", t.kernel().text(), name(t.vendor())));
