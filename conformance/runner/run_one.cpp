@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "conformance/support/ctx.hpp"
+#include "conformance/support/failures.hpp"
 
 namespace conformance {
 namespace {
@@ -24,6 +25,15 @@ std::string place(const ::testing::TestPartResult& part) {
   return fmt::format("{}:{}: ", std::filesystem::path(part.file_name()).filename().string(), part.line_number());
 }
 
+// "../../conformance/run/x.cpp" is how some builds name a file.
+void shorten_paths(std::string& text) {
+  for (std::size_t at; (at = text.find("../conformance/")) != std::string::npos;) {
+    std::size_t begin = at;
+    while (begin >= 3 && text.compare(begin - 3, 3, "../") == 0) begin -= 3;
+    text.erase(begin, at + 3 - begin);
+  }
+}
+
 void add_parts(const ::testing::TestPartResultArray& parts, TestEnd& end) {
   for (int i = 0; i < parts.size(); ++i) {
     const ::testing::TestPartResult& part = parts.GetTestPartResult(i);
@@ -36,6 +46,7 @@ void add_parts(const ::testing::TestPartResultArray& parts, TestEnd& end) {
     std::string text = part.message();
     while (!text.empty() && text.back() == '\n') text.pop_back();
     if (text.starts_with("Failed\n")) text.erase(0, 7);  // what ADD_FAILURE() puts first
+    shorten_paths(text);
     end.message += fmt::format("{}{}{}", end.message.empty() ? "" : "\n", part.failed() ? place(part) : "", text);
   }
 }
@@ -131,7 +142,9 @@ TestEnd run_one(const Test& test, const Target& target, kvmapi::TracedBackend* t
     if (thrown.skipped.empty() && thrown.broken.empty()) {
       if (trace != nullptr) trace->forget_calls();
       Ctx ctx(target);
+      watch_failures(&parts);
       thrown = run_body(test, ctx);
+      watch_failures(nullptr);
       end = judge(test, thrown, parts);
       if (end.ending == Ending::fail || end.ending == Ending::broken) end.message += calls_so_far(trace);
     } else {

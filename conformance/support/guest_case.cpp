@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "conformance/support/disassembly.hpp"
+#include "conformance/support/failures.hpp"
 #include "guests/layout.hpp"
 
 namespace conformance {
@@ -126,6 +127,27 @@ std::string describe(const GuestCase& row, Mode mode) {
 
 }  // namespace
 
+namespace {
+
+// The instructions from RIP on, as long as code and RAM are the same for all that one can tell from outside: in flat
+// segments.
+std::string code_at_rip(Machine& m) {
+  constexpr std::size_t kShownBytes = 12;
+  const auto regs = m.vcpu().get_regs();
+  const auto sregs = m.vcpu().get_sregs();
+  if (!regs.ok() || !sregs.ok()) return "";
+  const u64 address = sregs->cs.base + regs->rip;
+  if (address >= m.ram().size() || m.ram().size() - address < kShownBytes) {
+    return fmt::format("\ncode at RIP {:#x}: outside RAM", regs->rip);
+  }
+  const unsigned bits = sregs->cs.l != 0 ? 64 : sregs->cs.db != 0 ? 32 : 16;
+  std::string text = disassemble(m.ram().subspan(address, kShownBytes), regs->rip, bits);
+  text.pop_back();
+  return "\ncode at RIP:\n" + text;
+}
+
+}  // namespace
+
 bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int line) {
   const Answer answer(m.run());
   if (answer.error != expected.error) {
@@ -136,7 +158,7 @@ bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int lin
   if (answer.error == 0) {
     const ExitStep got = observed(m);
     if (!is_same(expected, got)) {
-      ADD_FAILURE_AT(file, line) << "expected: " << text(expected) << "\n     got: " << text(got);
+      ADD_FAILURE_AT(file, line) << "expected: " << text(expected) << "\n     got: " << text(got) << code_at_rip(m);
       return false;
     }
   }
@@ -145,13 +167,13 @@ bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int lin
     const u64 rip = m.regs().rip;
     if (rip != wanted) {
       ADD_FAILURE_AT(file, line) << "RIP at the exit " << text(expected)
-                                 << fmt::format(": expected {:#x}, got {:#x}", wanted, rip);
+                                 << fmt::format(": expected {:#x}, got {:#x}", wanted, rip) << code_at_rip(m);
       return false;
     }
   }
   if (answer.error == 0) supply(m, expected);
   if (expected.action) expected.action.function(m);
-  return !testing::Test::HasFatalFailure();
+  return !failed_so_far();
 }
 
 std::string text(const ExitStep& step) {
