@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kvmapi/exit.hpp"
+#include "mock/vm/asymmetric_fence.hpp"
 #include "mock/vm/irqchip.hpp"
 #include "mock/vm/vcpu.hpp"
 
@@ -71,12 +72,13 @@ Result<int> Vcpu::run_guest(SignalScope& signals) {
 Result<int> Vcpu::run_loop(SignalScope& signals) {
   kvm_run& run = *run_;
   if (vm_.profile().since(6, 12)) run.exit_reason = exit_number(Exit::Unknown);
-  in_guest_.store(true);
+  in_guest_.store(true, std::memory_order_relaxed);
+  light_fence();
   struct Leave {
     std::atomic<bool>& flag;
     ~Leave() { flag.store(false, std::memory_order_release); }
   } leave{in_guest_};
-  state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
+  clear_attention(kAttentionStop | kAttentionFlush);
   if (flush_wish_.load()) handle_flush();
 
   bool look_for_signals = signals.must_check_first();
@@ -110,7 +112,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
     const Stop stop = guarded([this] { return guest_debug_ ? run_debugged() : cpu_.run(kSliceInstructions); });
     save_events();
     if (stop == Stop::attention) {
-      state().attention.fetch_and(~(kAttentionStop | kAttentionFlush));
+      clear_attention(kAttentionStop | kAttentionFlush);
       if (flush_wish_.load()) handle_flush();
       continue;
     }
@@ -167,7 +169,9 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
         stop = guarded([&] { return cpu_.complete(kNothing.data()); });
         break;
       }
-      stop = guarded([&] { return cpu_.complete(pages_.address() + 4096); });
+      // OUT touches no memory when it completes.
+      stop = cpu_.stop_info().is_in ? guarded([&] { return cpu_.complete(pages_.address() + 4096); })
+                                    : cpu_.complete(pages_.address() + 4096);
       break;
     }
     case Completion::mmio: {
@@ -179,11 +183,11 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
     case Completion::msr_read:
     case Completion::msr_write: {
       const auto answer = run.exit.as<kvm_exit_msr>();
-      stop = guarded([&] { return cpu_.complete_msr(answer.error != 0, answer.data); });
+      stop = cpu_.complete_msr(answer.error != 0, answer.data);
       break;
     }
     case Completion::hypercall:
-      stop = guarded([&] { return cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret); });
+      stop = cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
       break;
   }
   save_events();
@@ -295,7 +299,8 @@ Result<int> Vcpu::halt(SignalScope& signals) {
     signals.sleep(wake_up_, is_timed ? std::max<s64>(deadline - monotonic_ns(), 0) : -1);
     expire_timers();
   }
-  in_guest_.store(true);
+  in_guest_.store(true, std::memory_order_relaxed);
+  light_fence();
   if (flush_wish_.load()) handle_flush();
   if (mp_state_ == kMpStateHalted && has_wakeup_event() && !has_init_or_sipi()) mp_state_ = kMpStateRunnable;
   return 0;

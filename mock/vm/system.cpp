@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "mock/vm/asymmetric_fence.hpp"
 #include "mock/vm/run_pages.hpp"
 #include "mock/vm/vm.hpp"
 
@@ -29,7 +30,10 @@ Result<int> put_index_list(UserPointer list, const Range& range, Project index_o
 
 }  // namespace
 
-System::System(const Context& context) : context_(context) { install_fault_guard(); }
+System::System(const Context& context) : context_(context) {
+  install_fault_guard();
+  prepare_asymmetric_fence();
+}
 
 Result<int> System::get_api_version(u64 argument) {
   if (argument) return err(EINVAL);

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "mock/vm/asymmetric_fence.hpp"
 #include "mock/vm/system.hpp"
 
 namespace mock::vm {
@@ -68,6 +69,7 @@ void Vcpu::queue_exception(u8 vector, std::optional<u32> error_code) {
 void Vcpu::request_flush(Vm::Flush what) {
   flush_wish_.fetch_or(what == Vm::Flush::everything ? 3 : 1);
   state().attention.fetch_or(cpu::kAttentionStop | cpu::kAttentionFlush);
+  heavy_fence();
 }
 
 void Vcpu::wait_for_flush() {

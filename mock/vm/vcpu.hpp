@@ -240,6 +240,11 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   bool is_bsp() const { return id_ == vm_.config().boot_cpu_id; }
   cpu::State& state() { return cpu_.state(); }
   const cpu::State& state() const { return cpu_.state(); }
+  // Looks first: an atomic change costs more than the rest of a short run.
+  void clear_attention(u32 bits) {
+    std::atomic<u32>& attention = state().attention;
+    if (attention.load(std::memory_order_relaxed) & bits) attention.fetch_and(~bits);
+  }
   void queue_exception(u8 vector, std::optional<u32> error_code = std::nullopt);
 
   Vm& vm_;
