@@ -10,4 +10,10 @@ void select_x87(const Decoded& decoded, Op& op, Selection& selection);
 std::span<const Row> x87_rows();        // dispatch_x87.cpp
 std::span<const Row> fpu_state_rows();  // FXSAVE, XSAVE, MXCSR ...: dispatch_x87.cpp
 
+std::span<const Row> simd_int_rows();
+std::span<const Row> simd_move_rows();
+std::span<const Row> simd_fp_rows();
+std::span<const Row> simd_shuffle_rows();
+std::span<const Row> simd_avx_rows();
+
 }  // namespace mock::cpu
