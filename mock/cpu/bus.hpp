@@ -53,6 +53,8 @@ class Bus {
   // MSRs that the core does not keep in State (see msr.cpp for the list it keeps).
   virtual Reply read_msr(u32 index, u64& value) = 0;
   virtual Reply write_msr(u32 index, u64 value) = 0;
+  // The core refuses the value that the guest writes to one of its own MSRs: fault, or exit for user space to answer.
+  virtual Reply refused_msr(u32, bool /*is_write*/) { return Reply::fault; }
 
   struct CpuidResult {
     u32 eax, ebx, ecx, edx;

@@ -136,6 +136,8 @@ bool rdmsr(Core& core, const Op&) {
   const Reply allowed = core.bus.allow_msr(index, false);
   if (allowed == Reply::exit) return core.stop_msr_read(index);
   MsrAnswer answer = allowed == Reply::fault ? MsrAnswer::fault : read_core_msr(core, index, value);
+  if (answer == MsrAnswer::fault && allowed == Reply::done && core.bus.refused_msr(index, false) == Reply::exit)
+    return core.stop_msr_read(index);
   if (answer == MsrAnswer::elsewhere) {
     switch (core.bus.read_msr(index, value)) {
       case Reply::exit:
@@ -170,6 +172,7 @@ bool wrmsr(Core& core, const Op&) {
     case MsrAnswer::done:
       return true;
     case MsrAnswer::fault:
+      if (core.bus.refused_msr(index, true) == Reply::exit) return core.stop_msr_write(index, value);
       return core.raise(GP, 0);
     case MsrAnswer::elsewhere:
       break;

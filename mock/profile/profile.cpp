@@ -114,6 +114,12 @@ int Profile::capability(u32 number) const {
   return found == capabilities.end() ? 0 : found->second;
 }
 
+const FeatureMsr* Profile::find_feature_msr(u32 index) const {
+  for (const FeatureMsr& msr : feature_msrs)
+    if (msr.index == index) return &msr;
+  return nullptr;
+}
+
 u32 Profile::max_slots() const { return static_cast<u32>(capability(static_cast<u32>(Cap::NrMemslots))); }
 u32 Profile::max_vcpus() const { return static_cast<u32>(capability(static_cast<u32>(Cap::MaxVcpus))); }
 u32 Profile::max_vcpu_ids() const { return static_cast<u32>(capability(static_cast<u32>(Cap::MaxVcpuId))); }

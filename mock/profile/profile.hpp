@@ -42,6 +42,8 @@ struct Profile {
   // 0 for what this kernel or the mock does not have.
   int capability(u32 number) const;
 
+  // nullptr if `index` is none.
+  const FeatureMsr* find_feature_msr(u32 index) const;
   u32 max_slots() const;
   u32 max_vcpus() const;
   u32 max_vcpu_ids() const;

@@ -179,8 +179,9 @@ Result<Vcpu::Next> Vcpu::exit_hypercall() {
   u64 answer = static_cast<u64>(-static_cast<s64>(kEnosys));
   if (s.cpl != 0) {
     answer = static_cast<u64>(-static_cast<s64>(kEperm));
-  } else if (nr == kMapGpaRange && (vm_.config().hypercall_exits & (u64{1} << kMapGpaRange)) && pages &&
-             !(gpa & 0xfff)) {
+  } else if (nr == kMapGpaRange && (vm_.config().hypercall_exits & (u64{1} << kMapGpaRange))) {
+    if (!pages || (gpa & 0xfff) || (gpa >> 12) + pages <= gpa >> 12)
+      return finish_hypercall(static_cast<u64>(-s64{EINVAL}) & mask);
     kvm_run& run = *run_;
     run.exit_reason = exit_number(Exit::Hypercall);
     run.exit.set(kvm_exit_hypercall{.nr = nr, .args = {gpa, pages, attributes, 0, 0, 0}, .ret = 0, .flags = is_64bit});

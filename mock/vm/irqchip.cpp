@@ -88,8 +88,10 @@ int Irqchip::deliver(const ApicMessage& message, const Lapic* source) {
   const bool lowest = message.mode == DeliveryMode::lowest_priority || message.redirection_hint;
   int result = -1;
   Vcpu* chosen = nullptr;
+  bool has_map = false;
   vm_.for_each_vcpu([&](Vcpu& vcpu) {
     Lapic* lapic = vcpu.lapic();
+    has_map |= lapic != nullptr;
     if (!lapic || !lapic->matches(message, source, quirk)) return;
     if (!lowest) {
       const bool taken = lapic->accept(message);
@@ -99,6 +101,10 @@ int Irqchip::deliver(const ApicMessage& message, const Lapic* source) {
       chosen = &vcpu;
     }
   });
+  // QUIRK(kvm, all, kvm_irq_delivery_to_apic_fast): a destination that the map of APIC ids does not have counts as 0
+  // deliveries, a broadcast or an empty map as "nobody".
+  const bool is_broadcast = (message.destination & 0xff) == 0xff;
+  if (result < 0 && !chosen && has_map && !is_broadcast) return 0;
   if (!chosen) return result;
   const bool taken = chosen->lapic()->accept(message);
   if (taken) chosen->kick();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "mock/cpu/msr.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
 
@@ -16,37 +17,26 @@ enum Msr : u32 {
   kTsc = 0x10,
   kPlatformId = 0x17,
   kApicBase = 0x1b,
-  kTscAdjust = 0x3b,
   kBiosSign = 0x8b,
   kMtrrCap = 0xfe,
-  kSysenterCs = 0x174,
-  kSysenterEsp = 0x175,
-  kSysenterEip = 0x176,
   kMcgCap = 0x179,
   kMcgStatus = 0x17a,
   kMcgCtl = 0x17b,
-  kMiscEnable = 0x1a0,
-  kPatMsr = 0x277,
   kMtrrDefType = 0x2ff,
   kMcBanks = 0x400,
   kTscDeadline = 0x6e0,
+  kX2apicFirst = 0x800,
+  kX2apicLast = 0x8ff,
   kEfer = 0xc0000080,
-  kStar = 0xc0000081,
-  kLstar = 0xc0000082,
-  kCstar = 0xc0000083,
-  kFmask = 0xc0000084,
   kFsBase = 0xc0000100,
   kGsBase = 0xc0000101,
-  kKernelGsBase = 0xc0000102,
-  kTscAux = 0xc0000103,
 };
 
-bool is_canonical(u64 value) { return static_cast<u64>(static_cast<s64>(value << 16) >> 16) == value; }
+constexpr u64 kMtrrCapabilities = 0x508;  // eight variable ranges, fixed ranges, write combining
 
-bool is_valid_pat(u64 value) {
-  for (int i = 0; i < 8; ++i, value >>= 8)
-    if ((value & 0xff) > 7 || (value & 0xff) == 2 || (value & 0xff) == 3) return false;
-  return true;
+// EFER bits that this host knows at all.
+bool is_known_efer(u64 value) {
+  return !(value & ~u64{EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_SVME | EFER_LMSLE | EFER_FFXSR | EFER_TCE});
 }
 
 bool is_mtrr(u32 index) {
@@ -82,63 +72,30 @@ bool is_unlisted(u32 index) {
 
 bool Vcpu::is_known_msr(u32 index) const {
   const auto& listed = vm_.profile().msrs_to_save;
-  return std::find(listed.begin(), listed.end(), index) != listed.end() || is_unlisted(index);
+  return std::find(listed.begin(), listed.end(), index) != listed.end() || is_unlisted(index) ||
+         vm_.profile().find_feature_msr(index);
 }
 
 bool Vcpu::get_msr(u32 index, u64& value, bool) {
-  const State& s = state();
-  if (lapic_ && index >= 0x800 && index < 0x900) return lapic_->is_x2apic() && lapic_->read_msr(index, value);
+  if (lapic_ && index >= kX2apicFirst && index <= kX2apicLast)
+    return lapic_->is_x2apic() && lapic_->read_msr(index, value);
+  switch (read_core_msr(cpu_.core(), index, value)) {
+    case MsrAnswer::done:
+      return true;
+    case MsrAnswer::fault:
+      return false;
+    case MsrAnswer::elsewhere:
+      break;
+  }
   switch (index) {
     case kTscDeadline:
       value = lapic_ ? lapic_->tsc_deadline() : 0;
       return true;
-    case kTsc:
-      value = read_tsc();
-      return true;
     case kApicBase:
       value = apic_base_;
       return true;
-    case kSysenterCs:
-      value = s.sysenter_cs;
-      return true;
-    case kSysenterEsp:
-      value = s.sysenter_esp;
-      return true;
-    case kSysenterEip:
-      value = s.sysenter_eip;
-      return true;
-    case kPatMsr:
-      value = s.pat;
-      return true;
-    case kEfer:
-      value = s.efer;
-      return true;
-    case kStar:
-      value = s.star;
-      return true;
-    case kLstar:
-      value = s.lstar;
-      return true;
-    case kCstar:
-      value = s.cstar;
-      return true;
-    case kFmask:
-      value = s.fmask;
-      return true;
-    case kFsBase:
-      value = s.seg[FS].base;
-      return true;
-    case kGsBase:
-      value = s.seg[GS].base;
-      return true;
-    case kKernelGsBase:
-      value = s.kernel_gs_base;
-      return true;
-    case kTscAux:
-      value = s.tsc_aux;
-      return true;
     case kMtrrCap:
-      value = 0x508;
+      value = kMtrrCapabilities;
       return true;
     case kMcgCap:
       value = msrs_.contains(index) ? msrs_[index] : kMaxMceBanks;
@@ -146,81 +103,35 @@ bool Vcpu::get_msr(u32 index, u64& value, bool) {
     default:
       break;
   }
-  if (!is_known_msr(index)) {
-    for (const FeatureMsr& msr : vm_.profile().feature_msrs)
-      if (msr.index == index) {
-        value = msrs_.contains(index) ? msrs_[index] : msr.value;
-        return true;
-      }
-    return false;
-  }
   if (const auto found = msrs_.find(index); found != msrs_.end()) {
     value = found->second;
-  } else {
-    const auto fresh = vm_.profile().fresh_msrs.find(index);
-    value = fresh == vm_.profile().fresh_msrs.end() ? 0 : fresh->second;
+    return true;
   }
-  return true;
+  if (const FeatureMsr* feature = vm_.profile().find_feature_msr(index)) value = feature->value;
+  const auto fresh = vm_.profile().fresh_msrs.find(index);
+  if (fresh != vm_.profile().fresh_msrs.end()) value = fresh->second;
+  return is_known_msr(index);
 }
 
 bool Vcpu::set_msr(u32 index, u64 value, bool from_host) {
-  State& s = state();
-  if (lapic_ && index >= 0x800 && index < 0x900) return lapic_->is_x2apic() && lapic_->write_msr(index, value);
+  if (lapic_ && index >= kX2apicFirst && index <= kX2apicLast)
+    return lapic_->is_x2apic() && lapic_->write_msr(index, value);
+  if (from_host && index == kEfer && !is_known_efer(value)) return false;
+  switch (write_core_msr(cpu_.core(), index, value, from_host ? MsrBy::owner : MsrBy::guest)) {
+    case MsrAnswer::done:
+      return true;
+    case MsrAnswer::fault:
+      return false;
+    case MsrAnswer::elsewhere:
+      break;
+  }
   switch (index) {
     case kTscDeadline:
       if (lapic_) lapic_->set_tsc_deadline(value);
       return true;
-    case kTsc:
-      s.tsc_offset += value - read_tsc();
-      return true;
     case kApicBase:
       if (!is_valid_apic_base(value)) return false;
       set_apic_base(value);
-      return true;
-    case kSysenterCs:
-      s.sysenter_cs = static_cast<u32>(value);
-      return true;
-    case kSysenterEsp:
-      s.sysenter_esp = value;
-      return true;
-    case kSysenterEip:
-      s.sysenter_eip = value;
-      return true;
-    case kPatMsr:
-      if (!is_valid_pat(value)) return false;
-      s.pat = value;
-      return true;
-    case kEfer: {
-      const bool valid =
-          !(value & ~u64{EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_SVME | EFER_LMSLE | EFER_FFXSR | EFER_TCE});
-      if (!valid || (!from_host && !is_valid_efer(value))) return false;
-      if (!from_host && (s.cr0 & CR0_PG) && ((s.efer ^ value) & EFER_LME)) return false;
-      s.efer = (value & ~u64{EFER_LMA}) | (s.efer & EFER_LMA);
-      state_changed_ = translations_changed_ = true;
-      return true;
-    }
-    case kStar:
-      s.star = value;
-      return true;
-    case kLstar:
-    case kCstar:
-    case kKernelGsBase:
-    case kFsBase:
-    case kGsBase:
-      if (!is_canonical(value)) return false;
-      if (index == kLstar) s.lstar = value;
-      if (index == kCstar) s.cstar = value;
-      if (index == kKernelGsBase) s.kernel_gs_base = value;
-      if (index == kFsBase) s.seg[FS].base = value;
-      if (index == kGsBase) s.seg[GS].base = value;
-      state_changed_ = true;
-      return true;
-    case kFmask:
-      s.fmask = value;
-      return true;
-    case kTscAux:
-      if (value >> 32) return false;
-      s.tsc_aux = value;
       return true;
     case kMtrrCap:
     case kMcgCap:
@@ -231,15 +142,11 @@ bool Vcpu::set_msr(u32 index, u64 value, bool from_host) {
     default:
       break;
   }
-  if (!is_known_msr(index)) {
-    for (const FeatureMsr& msr : vm_.profile().feature_msrs)
-      if (msr.index == index) {
-        if (has_run_ && vm_.profile().since(6, 12) && value != (msrs_.contains(index) ? msrs_[index] : msr.value))
-          return false;
-        msrs_[index] = value;
-        return true;
-      }
-    return false;
+  if (!is_known_msr(index)) return false;
+  // Feature MSRs are frozen once the vcpu has run: only the value they have is taken.
+  if (vm_.profile().find_feature_msr(index) && has_run_ && vm_.profile().since(6, 12)) {
+    u64 current = 0;
+    return get_msr(index, current, true) && current == value;
   }
   msrs_[index] = value;
   return true;

@@ -108,7 +108,8 @@ Result<int> System::get_cpuid(UserPointer list, const std::vector<kvm_cpuid_entr
       if (entry.padding[0] || entry.padding[1] || entry.padding[2]) return err(EINVAL);
     }
   }
-  if (header.nent < entries.size()) {
+  // QUIRK(kvm, all, kvm_dev_ioctl_get_cpuid): the walk over leaves without emulated features wants room for one more.
+  if (header.nent < entries.size() + (check_padding ? 1 : 0)) {
     if (context_.has_defect(Defect::cpuid_e2big_updates_nent)) {
       header.nent = static_cast<u32>(entries.size());
       if (!put_user(list.address, header)) return err(EFAULT);

@@ -135,6 +135,8 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   cpu::Reply mmio_write(Gpa address, unsigned size_bytes, const void* data) override;
   cpu::Reply read_msr(u32 index, u64& value) override;
   cpu::Reply write_msr(u32 index, u64 value) override;
+  cpu::Reply allow_msr(u32 index, bool is_write) override;
+  cpu::Reply refused_msr(u32 index, bool is_write) override;
   CpuidResult cpuid(u32 leaf, u32 subleaf) override;
   u64 read_tsc() override;
   int acknowledge_interrupt() override;

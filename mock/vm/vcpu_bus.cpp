@@ -50,16 +50,24 @@ Reply Vcpu::mmio_write(Gpa address, unsigned size, const void* data) {
 }
 
 Reply Vcpu::read_msr(u32 index, u64& value) {
-  if (vm_.allows_msr(index, false) && get_msr(index, value, false)) return Reply::done;
-  return msr_exit_reason_for(index, false) ? Reply::exit : Reply::fault;
+  return get_msr(index, value, false) ? Reply::done : refused_msr(index, false);
 }
 
 Reply Vcpu::write_msr(u32 index, u64 value) {
-  if (vm_.allows_msr(index, true) && set_msr(index, value, false)) return pending_eoi_ ? Reply::exit : Reply::done;
-  return msr_exit_reason_for(index, true) ? Reply::exit : Reply::fault;
+  if (set_msr(index, value, false)) return pending_eoi_ ? Reply::exit : Reply::done;
+  return refused_msr(index, true);
 }
 
-u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc() + state().tsc_offset; }
+Reply Vcpu::allow_msr(u32 index, bool is_write) {
+  return vm_.allows_msr(index, is_write) ? Reply::done : refused_msr(index, is_write);
+}
+
+Reply Vcpu::refused_msr(u32 index, bool is_write) {
+  return msr_exit_reason_for(index, is_write) ? Reply::exit : Reply::fault;
+}
+
+// The core adds the offset.
+u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc(); }
 
 Reply Vcpu::write_cr8(u8 value) {
   const u8 before = current_cr8();
