@@ -7,6 +7,7 @@
 
 #include "kvmapi/types.hpp"
 #include "kvmapi/uapi/all.hpp"
+#include "kvmapi/uapi/paravirt.hpp"
 
 namespace kvmapi {
 

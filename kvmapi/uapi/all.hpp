@@ -1,4 +1,4 @@
-// Every ABI definition of kvmapi.
+// Every definition that ioctls and KVM_RUN pass. What KVM shares with guests: kvmapi/uapi/paravirt.hpp.
 #pragma once
 
 #include "kvmapi/uapi/constants.hpp"
