@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string_view>
 
 #include "kvmapi/exit.hpp"
@@ -100,7 +101,7 @@ std::string ioctl_text(const CallRecord& call) {
   std::string text =
       fmt::format("ioctl({}, {}{}) = {}", fd_text(call), row->c_name, argument_text(call, *row), result_text(call));
   if (is_run(call)) text += exit_text(call);
-  const bool is_refused = call.result < 0 && (call.error == Errno{25} || call.error == Errno{22});
+  const bool is_refused = call.result < 0 && (call.error == Errno{ENOTTY} || call.error == Errno{EINVAL});
   if (is_refused && call.kind != FdKind{} && !row->fds.has(call.kind))
     text += fmt::format(" ({})", explain_unknown(call.kind, call.request));
   return text;
