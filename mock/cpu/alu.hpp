@@ -117,24 +117,23 @@ struct Test {
 
 // One-operand instructions. INC and DEC keep CF, NOT keeps all flags.
 template <class T>
-constexpr Alu<T> keep_carry(Alu<T> r, bool carry) {
-  const bool overflow = lazy_of(r.flags);
-  r.flags.carry = carry;
-  r.flags.carries = (r.flags.carries & ~(u64{1} << 63)) | (static_cast<u64>(overflow != carry) << 63);
-  return r;
+constexpr Alu<T> keep_carry(T result, u64 carries, bool overflow, bool carry) {
+  return {result, {carry, sign_extend(result), (carries & 0x10) | (static_cast<u64>(overflow != carry) << 63)}};
 }
 struct Inc {
   static constexpr bool kReadsCarry = true, kFlags = true;
   template <class T>
   static constexpr Alu<T> eval(T a, bool carry) {
-    return keep_carry(alu_add<T>(a, 1), carry);
+    const T r = static_cast<T>(a + 1);
+    return keep_carry(r, a ^ 1 ^ r, r == T{1} << (kBits<T> - 1), carry);
   }
 };
 struct Dec {
   static constexpr bool kReadsCarry = true, kFlags = true;
   template <class T>
   static constexpr Alu<T> eval(T a, bool carry) {
-    return keep_carry(alu_sub<T>(a, 1), carry);
+    const T r = static_cast<T>(a - 1);
+    return keep_carry(r, a ^ 1 ^ r, a == T{1} << (kBits<T> - 1), carry);
   }
 };
 struct Neg {

@@ -63,7 +63,7 @@ void bit_register(Core* core, const Op* op, s64 budget) {
   const T a = get<T>(core, op->slot[0]);
   const unsigned bit =
       (immediate ? static_cast<unsigned>(op->imm) : static_cast<unsigned>(get<T>(core, op->slot[1]))) & (kBits<T> - 1);
-  core->lazy = with_cf(core->lazy, a >> bit & 1);
+  commit(core, with_cf(core->lazy, a >> bit & 1));
   if constexpr (kind != BitOp::test) set<T>(core, op->slot[0], changed<kind, T>(a, bit));
   MOCK_CPU_NEXT();
 }

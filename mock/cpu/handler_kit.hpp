@@ -24,7 +24,12 @@ inline void set(Core* core, u8 slot, T value) {
   }
 }
 
-inline void commit(Core* core, const LazyFlags& flags) { core->lazy = flags; }
+// Field by field: a copy of the struct would make the compiler gather it on the stack first.
+__attribute__((always_inline)) inline void commit(Core* core, const LazyFlags& flags) {
+  core->lazy.carry = flags.carry;
+  core->lazy.result = flags.result;
+  core->lazy.carries = flags.carries;
+}
 
 // Where the operands of an instruction are.
 enum class Form : u8 {
@@ -69,8 +74,8 @@ constexpr auto with_type(unsigned bits, F f) {
   }
 }
 
-// Builds that return to a loop after each handler (sanitizers, no optimisation) do without most of the specialisation: they are for
-// finding faults, and the handlers are many.
+// Builds that return to a loop after each handler (sanitizers, no optimisation) do without most of the specialisation:
+// they are for finding faults, and the handlers are many.
 inline constexpr bool kFewHandlers = MOCK_CPU_CALL_THREADED;
 
 template <class F>

@@ -105,7 +105,7 @@ void imul_register(Core* core, const Op* op, s64 budget) {
     const u64 wide = sign_extend(static_cast<T>(r));
     const u64 result = wide ? wide : 1;
     const u32 parity = wide ? 0 : 1u << kParityDeltaShift;
-    core->lazy = {overflow | parity, result, 0};
+    commit(core, {overflow | parity, result, 0});
   }
   MOCK_CPU_NEXT();
 }

@@ -23,7 +23,7 @@ void shift_register(Core* core, const Op* op, s64 budget) {
   const unsigned count = by_cl ? get<u8>(core, RCX * 8) : static_cast<u8>(op->imm);
   LazyFlags flags = core->lazy;
   set<T>(core, op->slot[0], F::template eval<T>(get<T>(core, op->slot[0]), count, flags));
-  core->lazy = flags;
+  commit(core, flags);
   MOCK_CPU_NEXT();
 }
 
