@@ -73,38 +73,44 @@ void Core::mode_changed() {
   privilege = s.cpl == 3                           ? Privilege::user
               : (flags & AC) && (s.cr4 & CR4_SMAP) ? Privilege::supervisor_ac
                                                    : Privilege::supervisor;
-  step = step_once || (flags & (TF | RF)) || s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss || breakpoints_armed;
   use_current_tlb(*this);
   if ((flags & IF) && (interrupt_waiting || window_waiting)) {
     s.attention.fetch_or((interrupt_waiting ? kAttentionInterrupt : 0u) | (window_waiting ? kAttentionWindow : 0u));
     interrupt_waiting = window_waiting = false;
   }
-  const u32 key = (is_64            ? 2
-                   : s.seg[CS].db() ? 1
-                                    : 0) |
-                  (step ? kModeStep : 0) | static_cast<u32>(privilege) * kModePrivilege;
+  step_changed();
+}
+
+void Core::step_changed() {
+  step = step_once || (flags & (TF | RF)) || s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss || breakpoints_armed;
+  const bool is_64 = is_64bit();
+  const u32 bits = is_64 ? 2 : s.seg[CS].db() ? 1 : 0;
+  mode_key = bits | (step ? kModeStep : 0) | static_cast<u32>(privilege) * kModePrivilege;
   const u64 code_base = is_64 ? 0 : s.seg[CS].base;
-  mode_key = key;
   for (const ModeSlot& slot : mode_slots) {
-    if (slot.epoch && slot.key == key && slot.code_base == code_base && slot.code_last == code_last) {
+    if (slot.epoch && slot.key == mode_key && slot.code_base == code_base && slot.code_last == code_last) {
       epoch = slot.epoch;
       return;
     }
   }
-  ModeSlot& slot = mode_slots[next_mode_slot++ % mode_slots.size()];
+  new_epoch();
+}
+
+// The current mode starts with nothing verified.
+void Core::new_epoch() {
   if (++last_epoch == 0) {  // wrapped: blocks of old epochs must not look verified
     blocks->clear();
     forget_jumps();
     mode_slots = {};
     last_epoch = 1;
   }
-  slot = {key, last_epoch, code_base, code_last};
+  mode_slots[next_mode_slot++ % mode_slots.size()] = {mode_key, last_epoch, is_64bit() ? 0 : s.seg[CS].base, code_last};
   epoch = last_epoch;
 }
 
 void Core::forget_verification() {
   for (ModeSlot& slot : mode_slots) slot.epoch = 0;
-  mode_changed();
+  new_epoch();
 }
 
 void Core::forget_jumps() {
@@ -129,6 +135,7 @@ void Core::note_jump(u64 rip, Block* block) {
 
 void Core::flush_tlb(bool) {
   clear_tlbs(*this);
+  mode_changed();
   forget_verification();
 }
 

@@ -217,6 +217,8 @@ struct Core {
   void flush_all_memory();           // memory slots changed: host pointers and blocks are void
   void flush_writes();               // dirty log was read: every page must ask Bus::page again before it is written
   void forget_verification();        // serialising instruction, new run(): code bytes are compared again before use
+  void step_changed();               // one of the reasons to step appeared or went
+  void new_epoch();                  // of the current mode alone
 
   // --- Engine
   // ----------------------------------------------------------------------------------------------------------
@@ -262,6 +264,13 @@ struct Core {
   Block** link = nullptr;          // where to note the block that the next lookup finds
   Privilege privilege = Privilege::supervisor;
   Tlb tlbs[3];  // by Privilege
+  // The last translation that led to a device, for accesses of one kind.
+  struct DevicePage {
+    u64 linear_page = kInvalidTag;
+    u64 page = 0;
+    Privilege privilege{};
+  };
+  DevicePage device_pages[2];  // read, write
   DeviceLog device;
   Completion completion;
   std::unique_ptr<u8[]> ins_data;  // elements of INS from user space

@@ -21,10 +21,26 @@ void stop_handlers(Core& core, Leave why, s64 budget) {
   core.next_op = nullptr;
 }
 
+bool equal(const u8* a, const u8* b, unsigned n) {
+  const auto differ = [](const u8* x, const u8* y, auto type) {
+    using T = decltype(type);
+    return load<T>(x) != load<T>(y);
+  };
+  if (n >= 8) {
+    for (unsigned i = 0; i + 8 < n; i += 8)
+      if (differ(a + i, b + i, u64{})) return false;
+    return !differ(a + n - 8, b + n - 8, u64{});
+  }
+  if (n >= 4) return !differ(a, b, u32{}) && !differ(a + n - 4, b + n - 4, u32{});
+  for (unsigned i = 0; i < n; ++i)
+    if (differ(a + i, b + i, u8{})) return false;
+  return true;
+}
+
 bool bytes_match(const Block& block) {
   const u8* const bytes = const_cast<Block&>(block).bytes();
-  return std::memcmp(bytes, block.host, block.first_length) == 0 &&
-         (!block.host2 || std::memcmp(bytes + block.first_length, block.host2, block.length - block.first_length) == 0);
+  return equal(bytes, block.host, block.first_length) &&
+         (!block.host2 || equal(bytes + block.first_length, block.host2, block.length - block.first_length));
 }
 
 }  // namespace
@@ -57,7 +73,12 @@ Block* lookup(Core& core) {
     core.info.gpa = here.gpa;
     return core.stop(Stop::unmodelled), nullptr;
   }
-  Block* block = core.blocks->find(here.host, rip, block_key(core));
+  // The jump cache usually knows the block, though it may have to be verified again.
+  const JumpEntry& known = jump_entry(&core, rip);
+  Block* block =
+      known.rip == rip && known.block->host == here.host && known.block->key == block_key(core) && !known.block->dead
+          ? known.block
+          : core.blocks->find(here.host, rip, block_key(core));
   if (block && block->epoch == core.epoch) {
     core.note_jump(rip, block);
     return block;
@@ -91,7 +112,7 @@ Block* lookup(Core& core) {
     core.blocks->insert(block);
   }
   block->epoch = core.epoch;
-  core.note_jump(rip, block);
+  if (known.block != block || known.rip != rip) core.note_jump(rip, block);
   return block;
 }
 
@@ -216,7 +237,10 @@ void after_step(Core& core, bool trap, bool shadow) {
     core.s.event.has_payload = true;
     core.s.event.payload = kDr6SingleStep;
   }
-  if (changed) core.mode_changed();
+  if (changed) {
+    core.step_changed();
+    if ((core.flags & IF) && (core.interrupt_waiting || core.window_waiting)) core.mode_changed();
+  }
 }
 
 // Runs one block, or one instruction when stepping. Stop::budget: go on.
@@ -228,7 +252,7 @@ Stop run_block(Core& core, s64& budget) {
   Block* block = lookup(core);
   if (block && block->count > budget) {
     core.step_once = true;
-    core.mode_changed();
+    core.step_changed();
     block = lookup(core);
   }
   const bool stepping = core.step;
@@ -241,7 +265,7 @@ Stop run_block(Core& core, s64& budget) {
   budget = core.budget_left;
   if (core.step_once) {
     core.step_once = false;
-    core.mode_changed();
+    core.step_changed();
   }
   if (core.leaving == Leave::fault) {
     const bool is_stop = core.fault.is_stop;
@@ -374,7 +398,7 @@ Stop run_loop(Core& core, u64 max_instructions) {
 
 Stop run_one(Core& core) {
   core.step_once = true;
-  core.mode_changed();
+  core.step_changed();
   s64 budget = 1;
   core.in_flight = nullptr;
   const Stop stop = run_block(core, budget);

@@ -100,6 +100,7 @@ void call(Core* core, const Op* op, s64 budget) {
     core->s.rip = core->next_rip_of(*op);
     if (!f(*core, *op)) [[unlikely]]
       MOCK_CPU_TAIL(leave_fault);
+    if (op->serialises() && core->other_cpus) core->forget_verification();
     if (core->after) [[unlikely]]
       MOCK_CPU_TAIL(leave_retired);
     MOCK_CPU_JUMP(core->s.rip);

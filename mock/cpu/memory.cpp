@@ -68,11 +68,13 @@ void use_current_tlb(Core& core) {
 }
 
 void clear_tlbs(Core& core) {
+  core.device_pages[0] = core.device_pages[1] = {};
   for (Tlb& tlb : core.tlbs)
     if (tlb.entries != kEmptyTlb) clear(tlb.entries, entry_count(tlb));
 }
 
 void clear_tlb_page(Core& core, u64 linear) {
+  core.device_pages[0] = core.device_pages[1] = {};
   for (Tlb& tlb : core.tlbs) {
     if (tlb.entries == kEmptyTlb) continue;
     TlbEntry& entry = entry_for(tlb, linear);
@@ -81,6 +83,7 @@ void clear_tlb_page(Core& core, u64 linear) {
 }
 
 void clear_tlb_writes(Core& core, const u8* host_page) {
+  core.device_pages[1] = {};
   for (Tlb& tlb : core.tlbs) {
     if (tlb.entries == kEmptyTlb) continue;
     for (u64 i = 0; i < entry_count(tlb); ++i) {
@@ -103,6 +106,11 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
       return true;
     }
   }
+  Core::DevicePage* const device = access == Access::execute ? nullptr : &core.device_pages[access == Access::write];
+  if (device && device->linear_page == page_address && device->privilege == privilege) {
+    location = {nullptr, Gpa{device->page | (linear & ~kPageMask)}};
+    return true;
+  }
   Translation translation;
   if (!walk(core, linear, access, privilege, translation)) return false;
   const Page page = core.bus.page(Gpa{translation.page}, access);
@@ -110,6 +118,7 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
   if (page.kind == Page::Kind::absent) return core.stop_host_fault(gpa.value);
   if (page.kind == Page::Kind::device) {
     location = {nullptr, gpa};
+    if (device) *device = {page_address, translation.page, privilege};
     return true;
   }
   location = {page.host + (linear & ~kPageMask), gpa};
