@@ -74,7 +74,7 @@ Block* lookup(Core& core) {
     return core.stop(Stop::unmodelled), nullptr;
   }
   // The jump cache usually knows the block, though it may have to be verified again.
-  const JumpEntry& known = jump_entry(&core, rip);
+  JumpEntry known = jump_entry(&core, rip);
   Block* block =
       known.rip == rip && known.block->host == here.host && known.block->key == block_key(core) && !known.block->dead
           ? known.block
@@ -101,6 +101,7 @@ Block* lookup(Core& core) {
       core.blocks->clear();
       core.forget_jumps();
       core.link = nullptr;
+      known = {};
     }
     block = decode_block(core, here.host, linear);
     if (!block) return nullptr;
