@@ -7,6 +7,7 @@
 
 #include <cstring>
 
+#include "conformance/support/deadline.hpp"
 #include "conformance/support/disassembly.hpp"
 #include "conformance/support/failures.hpp"
 #include "guests/layout.hpp"
@@ -17,6 +18,9 @@ namespace {
 using kvmapi::kvm_regs;
 using kvmapi::u64;
 using kvmapi::u8;
+
+// A guest of a row runs for microseconds; under emulation for milliseconds.
+constexpr int kRunSeconds = 10;
 
 struct RegisterName {
   const char* name;
@@ -149,7 +153,12 @@ std::string code_at_rip(Machine& m) {
 }  // namespace
 
 bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int line) {
+  const Deadline deadline(kRunSeconds);
   const Answer answer(m.run());
+  if (deadline.is_over()) {
+    ADD_FAILURE_AT(file, line) << "KVM_RUN did not return within " << kRunSeconds << " s\nexpected: " << text(expected);
+    return false;
+  }
   if (answer.error != expected.error) {
     ADD_FAILURE_AT(file, line) << "KVM_RUN answered " << answer.text() << "\nexpected: " << text(expected)
                                << (answer.error == 0 ? "\n     got: " + text(observed(m)) : "");
