@@ -12,8 +12,9 @@ namespace {
 
 constexpr u64 kPage = 4096;
 
-// Where process_vm_readv is forbidden (seccomp): write(2) into a pipe answers EFAULT instead of faulting.
-std::size_t read_through_pipe(u64 address, std::span<std::byte> out) {
+}  // namespace
+
+std::size_t read_memory_through_pipe(u64 address, std::span<std::byte> out) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return 0;
   std::size_t done = 0;
@@ -29,8 +30,6 @@ std::size_t read_through_pipe(u64 address, std::span<std::byte> out) {
   return done;
 }
 
-}  // namespace
-
 std::size_t read_memory(u64 address, std::span<std::byte> out) {
   if (address < kPage || out.empty()) return 0;
   const int saved = errno;
@@ -39,7 +38,7 @@ std::size_t read_memory(u64 address, std::span<std::byte> out) {
   const ssize_t copied = ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0);
   const bool is_forbidden = copied < 0 && errno != EFAULT;
   errno = saved;
-  if (is_forbidden) return read_through_pipe(address, out);
+  if (is_forbidden) return read_memory_through_pipe(address, out);
   return copied < 0 ? 0 : static_cast<std::size_t>(copied);
 }
 

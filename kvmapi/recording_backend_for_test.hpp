@@ -37,9 +37,11 @@ class RecordingBackend final : public Backend {
       case Ioctl::GetMsrs:
       case Ioctl::SetMsrs:
         return msrs_done;
-      case Ioctl::CreateDevice:
-        reinterpret_cast<kvm_create_device*>(arg)->fd = static_cast<u32>(new_fd(FdKind::Device));
+      case Ioctl::CreateDevice: {
+        auto* device = reinterpret_cast<kvm_create_device*>(arg);
+        if ((device->flags & kCreateDeviceTest) == 0) device->fd = static_cast<u32>(new_fd(FdKind::Device));
         return 0;
+      }
       default:
         return 0;
     }

@@ -90,6 +90,16 @@ TEST_F(Traced, a_failed_run_does_not_tell_the_exit_before) {
   EXPECT_EQ(last_line(), "ioctl(102 vcpu, KVM_RUN) = -1 EINTR");
 }
 
+TEST_F(Traced, a_run_that_failed_with_a_memory_fault_tells_it) {
+  vcpu.page().exit_reason = static_cast<u32>(Exit::MemoryFault);
+  vcpu.page().exit.set(kvm_exit_memory_fault{.flags = kMemoryExitFlagPrivate, .gpa = 0x1000, .size = 0x1000});
+  inner.fails_with = EFAULT;
+  (void)vcpu.run();
+  EXPECT_EQ(last_line(),
+            "ioctl(102 vcpu, KVM_RUN) = -1 EFAULT KVM_EXIT_MEMORY_FAULT {flags=KVM_MEMORY_EXIT_FLAG_PRIVATE, "
+            "gpa=0x1000, size=0x1000}");
+}
+
 TEST_F(Traced, io_data_outside_the_mapping_is_not_read) {
   vcpu.page().exit_reason = static_cast<u32>(Exit::Io);
   vcpu.page().exit.set(kvm_exit_io{.size = 4, .count = 1, .data_offset = ~0ull - 2});
@@ -234,19 +244,33 @@ TEST(TracedThreads, many_threads_record_while_one_reads) {
   EXPECT_EQ(traced.calls_made(), 4u * kCalls);
 }
 
-TEST(read_memory, stops_where_memory_ends) {
+class ReadMemory : public testing::TestWithParam<std::size_t (*)(u64, std::span<std::byte>)> {};
+
+TEST_P(ReadMemory, stops_where_memory_ends) {
+  const auto read = GetParam();
   auto* pages =
-      static_cast<std::byte*>(::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+      static_cast<std::byte*>(::mmap(nullptr, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(pages, MAP_FAILED);
-  ::munmap(pages + 4096, 4096);
+  ::munmap(pages + 8192, 4096);
+  pages[4095] = std::byte{1};
+  pages[4096] = std::byte{2};
+  std::array<std::byte, 64> out{};
+  EXPECT_EQ(read(reinterpret_cast<u64>(pages) + 4095, out), 64u);
+  EXPECT_EQ(out[0], std::byte{1});
+  EXPECT_EQ(out[1], std::byte{2});
+  EXPECT_LE(read(reinterpret_cast<u64>(pages) + 8192 - 16, out), 16u);
+  EXPECT_EQ(read(reinterpret_cast<u64>(pages) + 8192, out), 0u);
+  ::munmap(pages, 8192);
+}
+
+INSTANTIATE_TEST_SUITE_P(both_ways, ReadMemory, testing::Values(&read_memory, &read_memory_through_pipe));
+
+TEST(read_memory, leaves_errno_alone) {
   std::array<std::byte, 64> out{};
   errno = 77;
-  EXPECT_EQ(read_memory(reinterpret_cast<u64>(pages), out), 64u);
-  EXPECT_LE(read_memory(reinterpret_cast<u64>(pages) + 4096 - 16, out), 16u);
-  EXPECT_EQ(read_memory(reinterpret_cast<u64>(pages) + 4096, out), 0u);
+  EXPECT_EQ(read_memory(0xdead0000dead0000, out), 0u);
   EXPECT_EQ(read_memory(0, out), 0u);
-  EXPECT_EQ(errno, 77) << "the caller's errno stays";
-  ::munmap(pages, 4096);
+  EXPECT_EQ(errno, 77);
 }
 
 }  // namespace

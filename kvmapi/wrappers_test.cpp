@@ -250,6 +250,54 @@ TEST_F(Wrappers, pio_data_never_leaves_the_mapping) {
   EXPECT_TRUE(vcpu.pio_data().empty());
 }
 
+// Refuses a list that is too short, as KVM_GET_MSR_INDEX_LIST does.
+class ListBackend final : public Backend {
+ public:
+  Result<int> open(const char*, int) override { return 3; }
+  Result<int> ioctl(int, u32, u64 arg) override {
+    auto* list = reinterpret_cast<kvm_msr_list*>(arg);
+    const bool is_short = list->nmsrs < 3;
+    list->nmsrs = 3;
+    if (is_short) return err(E2BIG);
+    auto* indices = reinterpret_cast<u32*>(list + 1);
+    indices[0] = 0x10, indices[1] = 0x11, indices[2] = 0x12;
+    return 0;
+  }
+  Result<void*> mmap(void*, std::size_t, int, int, int, off_t) override { return err(ENODEV); }
+  Result<void> munmap(void*, std::size_t) override { return {}; }
+  Result<void> close(int) override { return {}; }
+  std::string name() const override { return "list"; }
+};
+
+TEST(System, asks_again_when_a_list_is_too_short) {
+  ListBackend backend;
+  const System system = System::open(backend).value();
+  const Result<MsrIndexList> list = system.get_msr_index_list();
+  ASSERT_TRUE(list.ok());
+  EXPECT_THAT(list->entries(), ElementsAre(0x10, 0x11, 0x12));
+}
+
+TEST_F(Wrappers, a_device_that_is_only_tried_is_not_owned) {
+  const System system = System::open(backend).value();
+  const Vm vm = system.create_vm().value();
+  EXPECT_TRUE(vm.create_device_test(kDevTypeVfio).ok());
+  EXPECT_EQ(backend.kinds.size(), 2u);
+  backend.fails_with = ENODEV;
+  EXPECT_EQ(vm.create_device_test(kDevTypeXics).error(), Errno{ENODEV});
+  EXPECT_EQ(vm.create_device(kDevTypeXics).error(), Errno{ENODEV});
+}
+
+TEST_F(Wrappers, immediate_exit_is_a_byte_of_the_page) {
+  const System system = System::open(backend).value();
+  const Vm vm = system.create_vm().value();
+  const Vcpu vcpu = vm.create_vcpu(0).value();
+  vcpu.set_immediate_exit(true);
+  EXPECT_EQ(vcpu.page().immediate_exit, 1);
+  vcpu.set_immediate_exit(false);
+  EXPECT_EQ(vcpu.page().immediate_exit, 0);
+  EXPECT_EQ(reinterpret_cast<u8*>(vcpu.coalesced_mmio_ring()), reinterpret_cast<u8*>(&vcpu.page()) + 2 * 4096);
+}
+
 TEST(flex, keeps_header_and_entries_together) {
   Msrs msrs{{.index = 0x10, .data = 1}, {.index = 0x11, .data = 2}};
   EXPECT_EQ(msrs.count(), 2u);
