@@ -29,7 +29,8 @@ const TargetReport& choose(const Report& report, const std::string& target, cons
 }
 
 std::string shortened(const json& value) {
-  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text =
+      value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
   return text.size() > 120 ? text.substr(0, 117) + "..." : text;
 }
 
@@ -40,7 +41,7 @@ std::string key_of(const json& element) {
   std::string key;
   for (const char* part : {"name", "id", "function", "leaf", "index", "msr"}) {
     if (element.contains(part) && element[part].is_primitive()) {
-      key += fmt::format("{}{}={}", key.empty() ? "" : ",", part, element[part].dump());
+      key += fmt::format("{}{}={}", key.empty() ? "" : ",", part, shortened(element[part]));
     }
   }
   return key;

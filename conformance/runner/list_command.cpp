@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "conformance/runner/in_child.hpp"
+#include "conformance/runner/probe.hpp"
 #include "conformance/runner/run_one.hpp"
 #include "conformance/runner/selection.hpp"
 #include "conformance/runner/standard_output.hpp"
@@ -56,13 +57,14 @@ std::string calls_on_the_mock(const Test& test, const ProgramSetup& setup) {
   std::string error;
   const auto mock = setup.make_mock ? setup.make_mock("", error) : std::nullopt;
   if (!mock) return "";
+  const Vendor vendor = make_contact(*mock).vendor;
   const ChildAnswer answer = ask_in_child(
       [&] {
         const auto backend = mock->make_backend();
         kvmapi::TracedBackend trace(*backend);
         Target target = mock->target;
         target.backend = &trace;
-        target.vendor = Vendor::amd;
+        target.vendor = vendor;
         const TestEnd end = run_one(test, target, &trace);
         if (end.ending == Ending::skip) return "skipped: " + end.message;
         return shown_calls(trace, 40) + "\n" + name(end.ending);

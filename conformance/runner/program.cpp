@@ -1,7 +1,9 @@
 // Arguments to commands. See program.hpp.
 #include "conformance/runner/program.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
@@ -106,6 +108,13 @@ int dispatch_run(Arguments& a, const ProgramSetup& setup) {
   return run_command(a.run, setup);
 }
 
+// A pipe of ours must not get the number of a standard descriptor that the caller had closed.
+void open_standard_descriptors() {
+  for (int fd = 0; fd <= 2; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) < 0) ::_exit(kBroken);
+  }
+}
+
 int run_program(int argc, const char* const* argv, const ProgramSetup& setup) {
   CLI::App app("Checks an implementation of the Linux KVM API against what the API promises.", "kvm-conformance");
   app.require_subcommand(1);
@@ -154,6 +163,7 @@ int run_program(int argc, const char* const* argv, const ProgramSetup& setup) {
 }  // namespace
 
 int program(int argc, const char* const* argv, const ProgramSetup& setup) {
+  open_standard_descriptors();
   const auto problems = setup.registry->sort();
   for (const std::string& problem : problems) fmt::print(stderr, "kvm-conformance: {}\n", problem);
   if (!problems.empty()) return kBroken;

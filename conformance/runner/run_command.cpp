@@ -1,6 +1,7 @@
 // A run: targets one after the other, then the reports. See run_command.hpp.
 #include "conformance/runner/run_command.hpp"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <ctime>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "conformance/facts/facts.hpp"
@@ -68,6 +70,9 @@ class Run {
     }
     for (const Test* test : select(registry, options_.selection)) {
       (skips_.find(test->id) != nullptr ? skipped_ : tests_).push_back(test);
+    }
+    if (options_.progress_fd >= 0 && ::fcntl(options_.progress_fd, F_GETFD) < 0) {
+      return fmt::format("--progress-fd {}: this descriptor is not open", options_.progress_fd);
     }
     if (!options_.output.empty()) {
       if (auto error = check_writable(options_.output); !error.empty()) return error;
@@ -198,7 +203,11 @@ class Run {
         .on_start = [&](const Test& test) { progress_.start(test.id); },
         .on_end = [&](TestEnd end) { record(expectations.judge(std::move(end))); },
         .on_quiet = [&](const std::string& id, double seconds) { progress_.quiet(id, seconds); }};
-    report.is_complete = run_tests(implementation, tests_, supervisor, callbacks);
+    try {
+      report.is_complete = run_tests(implementation, tests_, supervisor, callbacks);
+    } catch (const std::system_error& error) {  // no process or no descriptor to be had
+      fmt::print(stderr, "kvm-conformance: the run cannot go on: {}\n", error.what());
+    }
     progress_.done(report.is_complete);
     std::ranges::sort(report.results, {}, &TestResult::id);
     report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();

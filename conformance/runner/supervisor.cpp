@@ -61,6 +61,10 @@ class Supervisor {
              const SupervisorOptions& options, const SupervisorCallbacks& callbacks)
       : implementation_(implementation), queue_(tests.begin(), tests.end()), options_(options), callbacks_(callbacks) {}
 
+  ~Supervisor() { stop(); }
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
   bool run() {
     last_event_ = Clock::now();
     for (;;) {
@@ -241,9 +245,10 @@ class Supervisor {
     if (worker.pid_fd >= 0) ::close(worker.pid_fd);
   }
 
+  // Ends all workers. What their tests reported by now is not lost.
   void stop() {
     for (Worker& worker : workers_) {
-      read_events(worker);  // what has ended by now is not lost
+      read_events(worker);
       ::kill(-worker.process.pid, SIGKILL);
     }
     for (Worker& worker : workers_) {

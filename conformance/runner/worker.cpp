@@ -37,14 +37,18 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
+void unblock_signals() {
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 void forget_parent_state(int output, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
   for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD, SIGALRM, SIGUSR1, SIGUSR2}) ::signal(signal, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  unblock_signals();
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null >= 0) ::dup2(null, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -60,6 +64,7 @@ void forget_parent_state(int output, pid_t parent) {
   for (const Test* test : tests) {
     WorkerEvent event{.is_start = true, .end = {.id = test->id}};
     write_all(events, to_line(event));
+    unblock_signals();  // whatever the test before left behind
     [[maybe_unused]] const ssize_t marked = ::write(STDOUT_FILENO, &kOutputMark, 1);
     event = {.is_start = false, .end = run_one(*test, target, &trace)};
     write_all(events, to_line(event));

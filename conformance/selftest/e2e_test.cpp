@@ -155,6 +155,7 @@ TEST(Usage, mistakes_get_a_message_and_status_2) {
       {"run", "--skip-file", "/nowhere"},
       {"run", "--target", "mock", "--output", "/nowhere/file"},
       {"run", "--target", "mock", "--output", "/tmp"},
+      {"run", "--target", "mock", "--progress-fd", "77"},
       {"list", "no.such.test"},
       {"explain"},
       {"explain", "no.such.test"},
@@ -237,6 +238,20 @@ TEST(Output, a_full_standard_output_is_told) {
     EXPECT_EQ(result.status, 3) << arguments[0];
     EXPECT_THAT(result.err, HasSubstr("No space left on device"));
   }
+}
+
+TEST(Output, closed_standard_descriptors_do_no_harm) {
+  const std::string path = temporary_path("result.json");
+  const std::string line =
+      std::string(SELFTEST_PROGRAM) +
+      " run --target mock --filter selftest.free.passes --filter selftest.bad.abort_fails --format json "
+      "--output " +
+      path + " <&- >&- 2>&-";
+  EXPECT_EQ(run_command_line({"/bin/sh", "-c", line}).status, 1);
+  const json document = json::parse(content_of(path), nullptr, false);
+  ASSERT_TRUE(document.is_object());
+  EXPECT_EQ(document["targets"][0]["summary"]["pass"], 1);
+  EXPECT_EQ(document["targets"][0]["summary"]["fail"], 1);
 }
 
 TEST(Interruption, keeps_the_results_so_far) {
