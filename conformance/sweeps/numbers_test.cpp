@@ -1,0 +1,153 @@
+// Request numbers: every ioctl on descriptors of other kinds, numbers with other size or direction bits, numbers that
+// nobody has, numbers of other architectures, and closed descriptors.
+#include "conformance/sweeps/sweep.hpp"
+
+namespace conformance {
+namespace {
+
+using kvmapi::Direction;
+using kvmapi::make_request;
+using kvmapi::RequestParts;
+using kvmapi::split_request;
+
+// Tracing of long ago: known to older kernels, which answer EOPNOTSUPP.
+constexpr u32 kTracePause = 0xae07, kTraceDisable = 0xae08;
+
+bool is_known(FdKind kind, u32 number) {
+  if (kind == FdKind::System && (number == kTracePause || number == kTraceDisable)) return true;
+  const IoctlInfo* found = kvmapi::find_ioctl(kind, number);
+  return found != nullptr && found->is_x86;
+}
+
+void expect_unknown(Ctx& t, const kvmapi::Fd& fd, FdKind kind, u32 number) {
+  (void)t;
+  EXPECT_THAT(fd.raw(number, u64{0}), FailsWith(unknown_errno(kind)))
+      << fmt::format("{:#010x} on a {} descriptor", number, kvmapi::name(kind));
+}
+
+const kvmapi::Fd& plain(Ctx& t, FdKind kind) {
+  if (kind == FdKind::System) return t.system();
+  if (kind == FdKind::Vm) return t.vm();
+  return t.vcpu();
+}
+
+const bool kRegistered = [] {
+  for (const IoctlInfo& ioctl : kvmapi::ioctls()) {
+    if (!ioctl.is_x86) {
+      add_sweep(
+          suite_of(ioctl, home(ioctl)) + ".of_another_architecture_is_unknown", "kvm_arch_vm_ioctl and others", {},
+          __FILE__, __LINE__,
+          [&ioctl](Ctx& t) {
+            for (FdKind kind : kKinds) {
+              if (!is_known(kind, ioctl.number())) expect_unknown(t, plain(t, kind), kind, ioctl.number());
+            }
+          },
+          "answers as an unknown number on every kind of descriptor");
+      continue;
+    }
+    const std::string suite = suite_of(ioctl, home(ioctl));
+    add_sweep(
+        suite + ".other_kinds_of_descriptor_do_not_know_it", "api.rst 1", {}, __FILE__, __LINE__,
+        [&ioctl](Ctx& t) {
+          for (FdKind kind : kKinds) {
+            if (!is_known(kind, ioctl.number())) expect_unknown(t, plain(t, kind), kind, ioctl.number());
+          }
+        },
+        "answers -1 EINVAL (system, vcpu) or -1 ENOTTY (vm) elsewhere");
+    add_sweep(
+        suite + ".number_with_another_size_is_unknown", "ioctl numbers are compared whole", {}, __FILE__, __LINE__,
+        [&ioctl](Ctx& t) {
+          const RequestParts parts = split_request(ioctl.number());
+          for (u32 bytes : {parts.bytes + 4u, parts.bytes + 8u, parts.bytes ^ 0x2000u}) {
+            const u32 number = make_request(parts.nr, parts.direction, bytes);
+            for (FdKind kind : kKinds) {
+              if (ioctl.fds.has(kind) && !is_known(kind, number)) expect_unknown(t, plain(t, kind), kind, number);
+            }
+          }
+        },
+        "answers as an unknown number when the size bits differ");
+    add_sweep(
+        suite + ".number_with_other_direction_bits_is_unknown", "ioctl numbers are compared whole", {}, __FILE__,
+        __LINE__,
+        [&ioctl](Ctx& t) {
+          const RequestParts parts = split_request(ioctl.number());
+          for (Direction direction : {Direction::None, Direction::In, Direction::Out, Direction::InOut}) {
+            const u32 number = make_request(parts.nr, direction, parts.bytes);
+            if (direction == parts.direction) continue;
+            for (FdKind kind : kKinds) {
+              if (ioctl.fds.has(kind) && !is_known(kind, number)) expect_unknown(t, plain(t, kind), kind, number);
+            }
+          }
+        },
+        "answers as an unknown number when the direction bits differ");
+  }
+  for (FdKind kind : kKinds) {
+    const std::string suite = fmt::format("{}.unknown_ioctl", kvmapi::name(kind));
+    const char* const says = kind == FdKind::Vm ? "enotty" : "einval";
+    add_sweep(
+        fmt::format("{}.every_free_number_is_{}", suite, says),
+        "kvm_arch_dev_ioctl, kvm_arch_vm_ioctl, kvm_arch_vcpu_ioctl", {}, __FILE__, __LINE__,
+        [kind](Ctx& t) {
+          const kvmapi::Fd& fd = plain(t, kind);
+          for (u32 nr = 0; nr < 256; ++nr) {
+            for (Direction direction : {Direction::None, Direction::In, Direction::Out, Direction::InOut}) {
+              const u32 number = make_request(static_cast<u8>(nr), direction, 12);
+              if (!is_known(kind, number)) expect_unknown(t, fd, kind, number);
+              const u32 plain_number = make_request(static_cast<u8>(nr), direction, 0);
+              if (!is_known(kind, plain_number)) expect_unknown(t, fd, kind, plain_number);
+            }
+          }
+        },
+        "answers the same errno for all numbers that no ioctl has");
+    add_sweep(
+        fmt::format("{}.number_of_another_driver_is_{}", suite, says), "kvm_vcpu_ioctl and others", {}, __FILE__,
+        __LINE__,
+        [kind](Ctx& t) {
+          // TCGETS, VHOST_SET_OWNER, and KVM numbers with another type byte.
+          for (u32 number : {0x5401u, 0xaf01u, 0x0000ad00u, 0x8090ad81u})
+            expect_unknown(t, plain(t, kind), kind, number);
+        },
+        "answers the same errno for numbers with another type byte");
+    add_sweep(
+        fmt::format("{}.fd.every_ioctl_on_a_closed_descriptor_is_ebadf", kvmapi::name(kind)), "ioctl(2)", {}, __FILE__,
+        __LINE__,
+        [kind](Ctx& t) {
+          // A descriptor number that was one of this kind, then closed.
+          int number = -1;
+          kvmapi::Vm other = t.new_vm();
+          if (kind == FdKind::System) {
+            auto system = t.must(kvmapi::System::open(t.backend(), t.target().device.c_str()));
+            number = system.fd();
+          } else if (kind == FdKind::Vm) {
+            kvmapi::Vm vm = t.new_vm();
+            number = vm.fd();
+          } else {
+            auto vcpu = t.must(other.create_vcpu(0));
+            number = vcpu.fd();
+          }
+          for (const IoctlInfo& ioctl : kvmapi::ioctls()) {
+            if (!ioctl.is_x86 || !ioctl.fds.has(kind)) continue;
+            EXPECT_THAT(t.backend().ioctl(number, ioctl.number(), 0), FailsWith(EBADF)) << ioctl.c_name;
+          }
+        },
+        "answers -1 EBADF");
+  }
+  return true;
+}();
+
+constexpr auto kTrace = before(6, 2, fails(EOPNOTSUPP)).then(before(6, 12, Outcome{}).then(fails(EINVAL)));
+
+constexpr IoctlCase kRemoved[] = {
+    {.name = "trace_pause_is_eopnotsupp_up_to_6_1",
+     .call = [](Ctx& t) { return t.system().raw(kTracePause); },
+     .expect = kTrace,
+     .status = Abi::observed},
+    {.name = "trace_disable_is_eopnotsupp_up_to_6_1",
+     .call = [](Ctx& t) { return t.system().raw(kTraceDisable); },
+     .expect = kTrace,
+     .status = Abi::observed},
+};
+KVM_ROWS("system.unknown_ioctl", "kvm_dev_ioctl", kRemoved);
+
+}  // namespace
+}  // namespace conformance
