@@ -84,13 +84,12 @@ class Mock final : public Backend, private vm::Descriptors {
     const FdTable::Pin pin = table_.pin(fd);
     if (pin && pin->kind != FdKind::Vcpu) return err(ENODEV);
     if (!pin && ::fcntl(fd, F_GETFD) < 0) return err(EBADF);
-    // The dirty ring must be shared and not executable.
-    const u64 end = static_cast<u64>(offset_bytes) + length_bytes;
-    if (pin && end > vm::kDirtyRingOffset && pin->vcpu().dirty_ring().exists() &&
-        ((prot & PROT_EXEC) || (flags & MAP_TYPE) == MAP_PRIVATE))
-      return err(EINVAL);
+    if (pin)
+      if (Result<void> allowed = check_mapping(pin->vcpu(), length_bytes, prot, flags, offset_bytes); !allowed)
+        return err(allowed.error());
     void* mapping = ::mmap(address, length_bytes, prot, flags, fd, offset_bytes);
     if (mapping == MAP_FAILED) return err(errno);
+    if (pin) pin->vcpu().share_coalesced_ring(static_cast<u8*>(mapping), length_bytes, offset_bytes, prot);
     return mapping;
   }
 
@@ -106,6 +105,15 @@ class Mock final : public Backend, private vm::Descriptors {
   void after_fork() { table_.after_fork(); }
 
  private:
+  Result<void> check_mapping(vm::Vcpu& vcpu, std::size_t length_bytes, int prot, int flags, off_t offset_bytes) const {
+    // KVM's files are on a file system without execution since 6.17.
+    if ((prot & PROT_EXEC) && context_.profile->since(6, 17)) return err(EPERM);
+    const u64 end = static_cast<u64>(offset_bytes) + length_bytes;
+    if (!vcpu.dirty_ring().exists() || end <= vm::kDirtyRingOffset) return {};
+    if ((prot & PROT_EXEC) || (flags & MAP_TYPE) == MAP_PRIVATE) return err(EINVAL);
+    return {};
+  }
+
   Result<int> add(std::shared_ptr<vm::Vm> machine) override {
     const int fd = ::memfd_create("kvm-vm", MFD_CLOEXEC);
     if (fd < 0) return err(errno);

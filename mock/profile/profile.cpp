@@ -56,6 +56,19 @@ std::map<u32, int> parse_capabilities(const json& object) {
   return values;
 }
 
+std::vector<StatsDescriptor> parse_stats(const json& stats, const char* kind) {
+  std::vector<StatsDescriptor> descriptors;
+  if (!stats.contains(kind) || !stats.at(kind).contains("descriptors")) return descriptors;
+  for (const json& item : stats.at(kind).at("descriptors"))
+    descriptors.push_back({.name = item.at("name").get<std::string>(),
+                           .flags = static_cast<u32>(number(item.at("flags"))),
+                           .exponent = item.at("exponent").get<s16>(),
+                           .size = item.at("size").get<u16>(),
+                           .offset = item.at("offset").get<u32>(),
+                           .bucket_size = item.at("bucket_size").get<u32>()});
+  return descriptors;
+}
+
 // The tested machine's own processor speed would be as good; one value makes runs comparable.
 constexpr u64 kTscKhz = 2600000;
 
@@ -81,6 +94,10 @@ std::unique_ptr<Profile> parse(const RecordedFacts& facts) {
   for (const auto& [index, value] : msrs.at("fresh").items())
     if (value.is_string() || value.is_number())
       profile->fresh_msrs[static_cast<u32>(std::stoul(index, nullptr, 0))] = number(value);
+  if (document.contains("stats")) {
+    profile->vm_stats = parse_stats(document.at("stats"), "vm");
+    profile->vcpu_stats = parse_stats(document.at("stats"), "vcpu");
+  }
   return profile;
 }
 

@@ -26,6 +26,14 @@ struct FeatureMsr {
   u64 value;
 };
 
+struct StatsDescriptor {
+  std::string name;
+  u32 flags;
+  s16 exponent;
+  u16 size;
+  u32 offset, bucket_size;
+};
+
 struct Profile {
   std::string name;  // "6.12"
   KernelVersion kernel;
@@ -36,6 +44,7 @@ struct Profile {
   std::map<u32, int> capabilities;       // KVM_CHECK_EXTENSION on /dev/kvm
   // On a vm descriptor, where it differs: without irqchip, with one, with a split one.
   std::array<std::map<u32, int>, 3> vm_capabilities;
+  std::vector<StatsDescriptor> vm_stats, vcpu_stats;
   u64 tsc_khz = 0;
 
   bool since(int major, int minor) const { return kernel >= KernelVersion{major, minor}; }

@@ -35,7 +35,8 @@ Result<kvm_vcpu_events> Vcpu::get_vcpu_events() {
   // SVM knows one shadow and reports it as both kinds.
   if (state().interrupt_shadow_sti || state().interrupt_shadow_mov_ss) out.interrupt.shadow = kShadowMovSs | kShadowSti;
   out.nmi.injected = events_.nmi_injected;
-  out.nmi.pending = events_.nmi_pending;
+  // A number since 6.4, before a yes or no.
+  out.nmi.pending = vm_.profile().since(6, 12) ? events_.nmi_pending : events_.nmi_pending != 0;
   out.nmi.masked = state().nmi_blocked;
   out.smi.smm = state().in_smm;
   out.smi.pending = events_.smi_pending;
@@ -126,7 +127,8 @@ Result<int> Vcpu::set_mp_state(const kvm_mp_state& wanted) {
       if (!has_lapic() && !vm_.has_defect(Defect::mp_state_accepts_halted_without_lapic)) return err(EINVAL);
       break;
     default:
-      return err(EINVAL);
+      // QUIRK(kvm, until 5.10, kvm_arch_vcpu_ioctl_set_mpstate): with a local APIC any number is taken.
+      if (vm_.profile().since(6, 1) || !has_lapic()) return err(EINVAL);
   }
   const bool is_init_or_sipi = wanted.mp_state == kMpStateInitReceived || wanted.mp_state == kMpStateSipiReceived;
   if (is_init_or_sipi && (state().in_smm || events_.smi_pending)) return err(EINVAL);

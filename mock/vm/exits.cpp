@@ -130,7 +130,7 @@ bool Vcpu::is_lapic_exit(const StopInfo& info) const {
 
 Result<Vcpu::Next> Vcpu::exit_lapic(const StopInfo& info, bool is_write) {
   kvm_run& run = *run_;
-  const u64 rip = state().rip;
+  const u64 rip = access_rip_;
   std::array<u8, 8> data{};
   if (!is_write) read_lapic_register(info.gpa.value & 0xfff, info.length, data.data());
   const Stop rest = guarded([&] {

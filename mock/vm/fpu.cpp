@@ -101,7 +101,11 @@ u64 Vcpu::supported_xcr0() const {
   return kX87 | kSse;
 }
 
+void Vcpu::note_components_in_use() { xstate_bv_ |= components_in_use(state().fpu) & supported_xcr0(); }
+
 Result<kvm_xsave> Vcpu::get_xsave() {
+  if (has_run_since_xsave_) note_components_in_use();
+  has_run_since_xsave_ = false;
   const FpuState& fpu = state().fpu;
   XsaveImage image{};
   image.legacy = {.fcw = fpu.fcw,
@@ -121,7 +125,19 @@ Result<kvm_xsave> Vcpu::get_xsave() {
     std::memcpy(image.legacy.xmm.data() + 16 * i, &fpu.ymm[i].q[0], 16);
     std::memcpy(image.ymm_high.data() + 16 * i, &fpu.ymm[i].q[2], 16);
   }
-  image.xstate_bv = components_in_use(fpu) & supported_xcr0();
+  // QUIRK(kvm, 5.16, kvm_arch_vcpu_ioctl_set_fpu): what KVM_SET_FPU stored does not show before the component is in
+  // use.
+  image.xstate_bv = vm_.profile().since(6, 1) ? xstate_bv_ : components_in_use(fpu) & supported_xcr0();
+  if (!(image.xstate_bv & kX87)) {
+    const FpuState fresh;
+    image.legacy.fcw = fresh.fcw;
+    image.legacy.fsw = image.legacy.fop = 0;
+    image.legacy.ftw = 0;
+    image.legacy.ip = image.legacy.dp = 0;
+    image.legacy.st = {};
+  }
+  if (!(image.xstate_bv & kSse)) image.legacy.xmm = {};
+  if (!(image.xstate_bv & kAvx)) image.ymm_high = {};
   if (!vm_.profile().since(6, 1)) image.legacy.mxcsr_mask = 0;
   // QUIRK(kvm, 6.1, copy_xstate_to_uabi_buf): bytes 464-471 of the legacy area tell the host's features.
   const u64 supported = supported_xcr0();
@@ -141,6 +157,7 @@ Result<int> Vcpu::set_xsave(const kvm_xsave& in) {
   if (image.legacy.mxcsr & ~kMxcsrMask) return err(EINVAL);
   FpuState& fpu = state().fpu;
   const FpuState power_up;
+  xstate_bv_ = image.xstate_bv;
   const bool x87 = image.xstate_bv & kX87;
   fpu.fcw = x87 ? image.legacy.fcw : power_up.fcw;
   fpu.fsw = x87 ? image.legacy.fsw : power_up.fsw;

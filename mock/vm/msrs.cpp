@@ -22,6 +22,7 @@ enum Msr : u32 {
   kMcgCap = 0x179,
   kMcgStatus = 0x17a,
   kMcgCtl = 0x17b,
+  kDebugCtl = 0x1d9,
   kMtrrDefType = 0x2ff,
   kMcBanks = 0x400,
   kTscDeadline = 0x6e0,
@@ -55,6 +56,7 @@ bool is_unlisted(u32 index) {
     case kMcgCap:
     case kMcgStatus:
     case kMcgCtl:
+    case kDebugCtl:
     case kEfer:
     case kFsBase:
     case kGsBase:

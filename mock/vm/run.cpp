@@ -65,7 +65,7 @@ Result<int> Vcpu::run_guest(SignalScope& signals) {
     if (vm_.has_defect(Defect::immediate_exit_writes_exit_reason)) run.exit_reason = exit_number(Exit::Intr);
     return err(EINTR);
   }
-  has_run_ = true;
+  has_run_ = has_run_since_xsave_ = true;
   return run_loop(signals);
 }
 
@@ -109,7 +109,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
     }
     if (is_refused_by_hardware()) return exit_fail_entry();
     load_events();
-    const Stop stop = guarded([this] { return guest_debug_ ? run_debugged() : cpu_.run(kSliceInstructions); });
+    const Stop stop = guarded([this] { return run_slice(); });
     save_events();
     if (stop == Stop::attention) {
       clear_attention(kAttentionStop | kAttentionFlush);
@@ -192,6 +192,14 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
   }
   save_events();
   return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+}
+
+Stop Vcpu::run_slice() {
+  if (guest_debug_) return run_debugged();
+  if (!reports_tpr_access_) return cpu_.run(kSliceInstructions);
+  // A report names the instruction, which a device write has left behind: one at a time.
+  access_rip_ = state().rip;
+  return cpu_.run(1);
 }
 
 // Injected events first, then pending ones: kvm_check_and_inject_events().

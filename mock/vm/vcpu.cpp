@@ -2,6 +2,7 @@
 #include "mock/vm/vcpu.hpp"
 
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <cerrno>
 
@@ -26,6 +27,8 @@ Vcpu::Vcpu(Vm& vm, u32 id, u32 index, RunPages pages)
                                               static_cast<devices::Clock&>(*this));
     lapic_->set_base(apic_base_);
     lapic_->set_bus_cycle_ns(vm.config().apic_bus_cycle_ns);
+    // The quirk connects the 8259 to the boot processor as a BIOS would leave it.
+    if (!vm.has_quirk(kX86QuirkLint0Reenabled)) lapic_->write(devices::kApicLvt0, 0x10000);
   }
   if (const u32 ring = vm.config().dirty_ring_bytes) dirty_ring_.attach(pages_.address() + kDirtyRingOffset, ring);
   set_reset_state();
@@ -66,6 +69,16 @@ void Vcpu::queue_exception(u8 vector, std::optional<u32> error_code) {
   events_.exception.error_code = error_code.value_or(0);
 }
 
+// The page is mapped once more over its place: mremap of a shared mapping with old size 0 duplicates it.
+void Vcpu::share_coalesced_ring(u8* mapping, std::size_t length, off_t offset, int prot) {
+  constexpr u64 kRing = u64{kCoalescedMmioPageOffset} * 4096;
+  const u64 first = static_cast<u64>(offset);
+  if (index_ == 0 || first > kRing || first + length <= kRing) return;
+  u8* place = mapping + (kRing - first);
+  if (::mremap(coalesced_ring(), 0, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, place) != MAP_FAILED)
+    ::mprotect(place, 4096, prot);
+}
+
 void Vcpu::request_flush(Vm::Flush what) {
   flush_wish_.fetch_or(what == Vm::Flush::everything ? 3 : 1);
   state().attention.fetch_or(cpu::kAttentionStop | cpu::kAttentionFlush);
@@ -92,7 +105,7 @@ void Vcpu::kick() {
 Result<int> Vcpu::set_tsc_khz(u64 khz) {
   const u32 wanted = khz ? static_cast<u32>(khz) : static_cast<u32>(vm_.profile().tsc_khz);
   // kvm_set_tsc_khz(): without TSC scaling a faster clock is refused, a slower one is caught up in software.
-  if (wanted > vm_.profile().tsc_khz) return err(EINVAL);
+  if (wanted > vm_.profile().tsc_khz || (khz && !vm_.profile().since(6, 1))) return err(EINVAL);
   tsc_khz_ = wanted;
   return 0;
 }
@@ -105,8 +118,12 @@ Result<int> Vcpu::enable_cap(const kvm_enable_cap& cap) {
   return err(EINVAL);
 }
 
-// Needs a guest that has enabled its paravirtual clock, which the mock does not offer in CPUID.
-Result<int> Vcpu::kvmclock_ctrl() { return err(EINVAL); }
+// Needs a guest that has enabled its paravirtual clock; the flag for the guest would go into the clock page.
+Result<int> Vcpu::kvmclock_ctrl() {
+  constexpr u32 kSystemTime = 0x12, kSystemTimeNew = 0x4b564d01;
+  const bool is_enabled = (msrs_[kSystemTime] | msrs_[kSystemTimeNew]) & 1;
+  return is_enabled ? Result<int>(0) : err(EINVAL);
+}
 
 Result<int> Vcpu::translate(kvm_translation& translation) {
   if (state_changed_) {
@@ -141,6 +158,8 @@ Result<int> Vcpu::x86_setup_mce(const u64& capabilities) {
   if (!banks || banks > kMaxMceBanks) return err(EINVAL);
   if (capabilities & ~(kMceCapabilities | 0xff | 0xff0000)) return err(EINVAL);
   msrs_[0x179] = capabilities;
+  if (capabilities & (u64{1} << 8)) msrs_[0x17b] = ~u64{0};
+  for (u32 bank = 0; bank < banks; ++bank) msrs_[0x400 + 4 * bank] = ~u64{0};
   return 0;
 }
 

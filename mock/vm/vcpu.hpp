@@ -53,6 +53,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   u32 id() const { return id_; }
   Vm& vm() { return vm_; }
   kvm_run& run_page() { return *run_; }
+  u8* third_run_page() { return pages_.address() + u64{kCoalescedMmioPageOffset} * 4096; }
 
   // As ioctl(2) on a vcpu descriptor: EINVAL for an unknown number, EIO from another process.
   Result<int> ioctl(u32 request, u64 argument);
@@ -67,6 +68,8 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
 
   devices::Lapic* lapic() { return lapic_.get(); }
   DirtyRing& dirty_ring() { return dirty_ring_; }
+  // All vcpus of a VM have one coalesced-MMIO ring: puts it into a mapping of the run pages made by the user.
+  void share_coalesced_ring(u8* mapping, std::size_t length_bytes, off_t offset_bytes, int prot);
   void kick_if_pic_reaches();
 
   // --- ioctls
@@ -118,6 +121,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<int> get_device_attr(const kvm_device_attr& attribute);
   Result<int> set_device_attr(const kvm_device_attr& attribute);
   Result<int> pre_fault_memory(UserPointer range);
+  Result<int> get_stats_fd();
 
   static std::span<const Row<Vcpu>> rows();
 
@@ -171,6 +175,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   void store_sync_regs();
   Result<Next> complete_pending();
   Result<int> run_loop(SignalScope& signals);
+  cpu::Stop run_slice();
   void load_events();
   void save_events();
   void save_run_state();
@@ -228,6 +233,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   // fpu.cpp
   u64 supported_xcr0() const;
   bool is_valid_xcr0(u64 value) const;
+  void note_components_in_use();
 
   // msrs.cpp. False: the kernel would refuse it from user space (host) or raise #GP (guest).
   bool get_msr(u32 index, u64& value, bool from_host);
@@ -237,7 +243,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   void apply_exception_payload();
   void set_apic_base(u64 value);
   void set_cr8(u8 value);
-  u8* coalesced_ring() { return pages_.address() + u64{kCoalescedMmioPageOffset} * 4096; }
+  u8* coalesced_ring() { return vm_.coalesced_ring(); }
   bool has_lapic() const { return has_lapic_; }
   bool is_bsp() const { return id_ == vm_.config().boot_cpu_id; }
   cpu::State& state() { return cpu_.state(); }
@@ -267,6 +273,9 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   u8 cr8_ = 0;
   std::unique_ptr<devices::Lapic> lapic_;
   bool reports_tpr_access_ = false;
+  u64 access_rip_ = 0;  // of the instruction under way, while TPR accesses are reported
+  bool has_run_since_xsave_ = false;
+  u64 xstate_bv_ = 0;                 // components that KVM_GET_XSAVE shows (the header of the kernel's copy)
   std::optional<u8> pending_eoi_;     // an EOI that user space's I/O APIC wants to know
   int pending_external_vector_ = -1;  // KVM_INTERRUPT with a split irqchip
   u32 guest_debug_ = 0;

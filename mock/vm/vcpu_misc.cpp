@@ -1,8 +1,12 @@
 // Registers by id (api.rst 4.68, 4.69, 4.84), nested state (4.114, 4.115), attributes (4.80) and prefaulting (4.143) of
 // a vcpu.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "mock/vm/irqchip.hpp"
+#include "mock/vm/stats.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -76,6 +80,10 @@ Result<int> Vcpu::set_device_attr(const kvm_device_attr& attribute) {
   if (!get_user(offset, attribute.addr)) return err(EFAULT);
   state().tsc_offset = offset;
   return 0;
+}
+
+Result<int> Vcpu::get_stats_fd() {
+  return make_stats_fd(vm_.profile().vcpu_stats, fmt::format("kvm-{}/vcpu-{}", getpid(), id_));
 }
 
 // Touches the host pages behind the range; what is done is taken off the request.

@@ -61,6 +61,7 @@ Result<Vcpu*> Vm::make_vcpu(u64 id, RunPages pages) {
   ++created_vcpus_;
   vcpus_.push_back(
       std::make_unique<Vcpu>(*this, static_cast<u32>(id), static_cast<u32>(vcpus_.size()), std::move(pages)));
+  if (vcpus_.size() == 1) coalesced_ring_ = vcpus_.back()->third_run_page();
   return vcpus_.back().get();
 }
 

@@ -75,6 +75,8 @@ class Vm : public std::enable_shared_from_this<Vm> {
   bool has_quirk(u64 quirk) const { return !(config_.disabled_quirks.load(std::memory_order_relaxed) & quirk); }
 
   IoBus& io_bus() { return io_bus_; }
+  // The third run page of the first vcpu serves all.
+  u8* coalesced_ring() { return coalesced_ring_; }
   Irqfds* irqfds() { return irqfds_.get(); }
   // Whether the filter lets the guest read (write) an MSR itself.
   bool allows_msr(u32 index, bool is_write);
@@ -126,6 +128,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Result<int> set_pmu_event_filter(UserPointer filter);
   Result<int> create_device(kvm_create_device& request);
   Result<int> reset_dirty_rings();
+  Result<int> get_stats_fd();
   Result<int> set_memory_attributes(const kvm_memory_attributes& request);
   Result<int> reinject_control(const kvm_reinject_control& control);
   Result<kvm_clock_data> get_clock();
@@ -161,6 +164,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
   std::mutex lock_;
   std::vector<std::unique_ptr<Vcpu>> vcpus_;
   u32 created_vcpus_ = 0;
+  u8* coalesced_ring_ = nullptr;
   u64 mmu_pages_ = 0;
   s64 clock_offset_ns_ = 0;
 };

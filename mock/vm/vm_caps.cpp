@@ -26,7 +26,7 @@ Result<int> Vm::enable_dirty_ring(u64 bytes) {
 Result<int> Vm::enable_max_vcpu_id(u64 limit) {
   if (!profile().since(6, 1) || limit > profile().max_vcpu_ids()) return err(EINVAL);
   std::lock_guard lock(lock_);
-  if (config_.boot_cpu_id > limit) return err(EINVAL);
+  if (profile().since(6, 12) && config_.boot_cpu_id > limit) return err(EINVAL);
   if (config_.max_vcpu_ids == limit) return 0;
   if (config_.max_vcpu_ids) return err(EINVAL);
   config_.max_vcpu_ids = static_cast<u32>(limit);

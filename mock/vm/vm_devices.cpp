@@ -1,9 +1,13 @@
 // Eventfds, coalesced zones, MSR and PMU filters, device descriptors and the dirty ring of a VM.
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cerrno>
 
 #include "mock/vm/device.hpp"
 #include "mock/vm/irqchip.hpp"
 #include "mock/vm/irqfd.hpp"
+#include "mock/vm/stats.hpp"
 #include "mock/vm/vcpu.hpp"
 #include "mock/vm/vm.hpp"
 
@@ -77,6 +81,8 @@ Result<int> Vm::create_device(kvm_create_device& request) {
   if (request.type != kDevTypeVfio) return err(ENODEV);
   return request.flags & kCreateDeviceTest ? Result<int>(0) : make_vfio_device(request);
 }
+
+Result<int> Vm::get_stats_fd() { return make_stats_fd(profile().vm_stats, fmt::format("kvm-{}", getpid())); }
 
 Result<int> Vm::reset_dirty_rings() {
   if (!config_.dirty_ring_bytes) return err(EINVAL);
