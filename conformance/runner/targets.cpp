@@ -3,10 +3,26 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
+#include "conformance/support/expectations.hpp"
 #include "kvmapi/kernel_backend.hpp"
 
 namespace conformance {
+namespace {
+
+// "kvm", and "kvm-amd" where the module kvm_amd drives the device, if there is a file of that name.
+std::vector<std::string> expectations_of_host() {
+  std::vector<std::string> names = {"kvm"};
+  for (const std::string_view name : linked_in_expectation_names()) {
+    if (!name.starts_with("kvm-")) continue;
+    const std::string module = fmt::format("/sys/module/kvm_{}", name.substr(4));
+    if (::access(module.c_str(), F_OK) == 0) names.emplace_back(name);
+  }
+  return names;
+}
+
+}  // namespace
 
 Implementation kernel_implementation(const std::string& name, const std::string& device) {
   utsname system{};
@@ -17,7 +33,7 @@ Implementation kernel_implementation(const std::string& name, const std::string&
   implementation.target.kernel_release = system.release;
   implementation.target.kernel = Version::parse(system.release).value_or(Version{});
   implementation.make_backend = [] { return std::make_unique<kvmapi::KernelBackend>(); };
-  implementation.expectation_names = {"kvm"};
+  implementation.expectation_names = expectations_of_host();
   implementation.rerun_arguments = "--target " + name;
   return implementation;
 }
