@@ -11,10 +11,10 @@
 namespace mock::cpu {
 
 #if defined(__SANITIZE_THREAD__)
-#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"), noinline))
+#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"))) inline
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"), noinline))
+#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"))) inline
 #endif
 #endif
 #ifndef MOCK_CPU_GUEST_ACCESS
