@@ -148,6 +148,8 @@ def parser():
     one.add_argument("--no-mock", action="store_true", help="leave the mock out")
     one.add_argument("--boots", type=int, metavar="N", help="guests at a time (one per CPU)")
     one.add_argument("--keep", metavar="DIR", help="write results-lab-6.12.json ... there")
+    one.add_argument("--record", nargs="?", const=os.path.join(_TOP, "conformance/recorded"), metavar="DIR",
+                     help="write the verdicts of all tests to matrix.tsv there (conformance/recorded)")
     one.set_defaults(run=suite_commands.command_matrix)
     one = commands.add_parser("record", help="rewrite the recorded facts of the kernels of the matrix")
     one.add_argument("kernels", nargs="*", metavar="KERNEL")

@@ -100,6 +100,20 @@ def mock_report(program, arguments, work):
         return json.load(file)
 
 
+def as_table(reports):
+    """One line per test, one column per target; the head says what the targets were."""
+    targets = [target for report in reports for target in report["targets"]]
+    head = []
+    for target in targets:
+        packages = ", ".join(f"{name} {p['version']} of {p['suite']}" for name, p in (target.get("kernel_packages") or {}).items())
+        about = [target.get("unavailable") or target["implementation"], packages, target.get("emulator", "")]
+        head.append(f"# {target['name']}: " + "; ".join(part for part in about if part))
+    verdicts = [{result["id"]: result["verdict"] for result in target["results"]} for target in targets]
+    rows = ["\t".join(["id", *(target["name"] for target in targets)])]
+    rows += ["\t".join([test, *(column.get(test, "-") for column in verdicts)]) for test in sorted(set().union(*verdicts))]
+    return "\n".join(head + rows) + "\n"
+
+
 def render(program, reports, args):
     """Prints or writes one report for all targets; the exit status of kvm-conformance."""
     whole = {**reports[0], "targets": [target for report in reports for target in report["targets"]]}
@@ -159,6 +173,8 @@ def command_matrix(args):
         for report in every:
             name = report["targets"][0]["name"]
             files.write_whole(os.path.join(args.keep, f"results-{name}.json"), json.dumps(report, indent=1).encode() + b"\n")
+    if args.record:
+        files.write_whole(os.path.join(args.record, "matrix.tsv"), as_table(every).encode())
     return render(program, every, args)
 
 

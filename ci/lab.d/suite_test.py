@@ -8,6 +8,7 @@ import boot
 import emulator
 import kernels
 import suite
+import suite_commands
 from errors import LabError
 
 _KERNEL = kernels.Kernel("6.12", "6.12.1-amd64", "vmlinuz")
@@ -68,6 +69,12 @@ class Suite(unittest.TestCase):
     def test_a_guest_that_never_ran_a_test_is_a_broken_set_up(self):
         with self.assertRaises(LabError):
             Guest((b"", boot.Outcome("panic", detail="no init"))).run()
+
+    def test_a_table_has_a_column_per_target(self):
+        def one(name, *ids):
+            return {"targets": [{"name": name, "implementation": "x", "results": [{"id": i, "verdict": "pass"} for i in ids]}]}
+        table = suite_commands.as_table([one("lab-6.1", "a.b.c"), one("mock", "a.b.c", "a.b.d")])
+        self.assertEqual(table.splitlines()[2:], ["id\tlab-6.1\tmock", "a.b.c\tpass\tpass", "a.b.d\t-\tpass"])
 
     def test_a_journal_survives_torn_lines(self):
         journal, stream = suite.Journal(), lines({"event": "start", "id": "x.y.z"})
