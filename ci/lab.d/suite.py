@@ -163,7 +163,7 @@ class SuiteRun:
         target.update({
             "name": self.name, "implementation": f"kvm_amd {version(self.kernel)}, TCG",
             "emulator": f"QEMU {self.options.emulator.version}, -cpu {boot.CPU}",
-            "kernel_release": self.kernel.release, "rerun_arguments": f"--target {self.name}",
+            "kernel_release": self.kernel.release, "rerun_command": f"ci/lab run {self.kernel.spec}",
             "complete": complete, "planned": planned or len(results), "seconds": round(seconds, 1), "boots": self.boots,
             "kernel_packages": self.kernel.origin, "kernel_warnings": self.warnings,
             "summary": {verdict: sum(r["verdict"] == verdict for r in results) for verdict in verdicts}, "results": results})

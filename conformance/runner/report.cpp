@@ -53,7 +53,7 @@ json target_to_json(const TargetReport& target, const Registry& registry) {
            {"implementation", target.implementation},
            {"kernel_release", target.kernel_release},
            {"vendor", target.vendor},
-           {"rerun_arguments", target.rerun_arguments},
+           {"rerun_command", target.rerun_command},
            {"expectations", target.expectations},
            {"required", target.is_required},
            {"complete", target.is_complete},
@@ -87,7 +87,7 @@ TargetReport target_from_json(const json& in) {
   target.implementation = in.value("implementation", "");
   target.kernel_release = in.value("kernel_release", "");
   target.vendor = in.value("vendor", "");
-  target.rerun_arguments = in.value("rerun_arguments", "");
+  target.rerun_command = in.value("rerun_command", "");
   target.expectations = in.value("expectations", std::vector<std::string>{});
   target.unavailable = in.value("unavailable", "");
   target.remedy = in.value("remedy", "");

@@ -19,7 +19,7 @@ struct TargetReport {
   std::string implementation;  // "mock (6.12)", "/dev/kvm"
   std::string kernel_release;
   std::string vendor;
-  std::string rerun_arguments;            // "--target mock --profile 6.1"
+  std::string rerun_command;              // "kvm-conformance run --target mock --profile 6.1"
   std::vector<std::string> expectations;  // files that were used
   std::string unavailable;                // why nothing was run; empty if it was
   std::string remedy;                     // what helps against that

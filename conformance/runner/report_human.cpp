@@ -28,7 +28,7 @@ std::string explained(const TestResult& result, const TargetReport& target, cons
   if (const Test* test = registry.find(result.id)) {
     out += fmt::format("    claim:  {}:{} ({}, {})\n", test->file, test->line, test->source, name(test->status));
   }
-  out += fmt::format("    again:  kvm-conformance run {} --filter {}\n", target.rerun_arguments, result.id);
+  out += fmt::format("    again:  {} --filter {}\n", target.rerun_command, result.id);
   return out;
 }
 

@@ -146,7 +146,7 @@ class Run {
     TargetReport report{.name = implementation.target.name,
                         .implementation = implementation.target.name,
                         .kernel_release = implementation.target.kernel_release,
-                        .rerun_arguments = implementation.rerun_arguments,
+                        .rerun_command = "kvm-conformance run " + implementation.rerun_arguments,
                         .is_required = planned.is_required,
                         .planned = tests_.size() + skipped_.size()};
     for (const auto& line : planned.expectations.lines()) {
