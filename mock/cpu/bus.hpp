@@ -62,7 +62,7 @@ class Bus {
   // As the guest sees it, without the bits that mirror CPU state (OSXSAVE, OSPKE, APIC enable): the core patches those.
   virtual CpuidResult cpuid(u32 leaf, u32 subleaf) = 0;
 
-  // The guest's time-stamp counter: State::tsc_offset is included.
+  // The counter that State::tsc_offset is added to.
   virtual u64 read_tsc() = 0;
 
   // RDRAND, RDSEED. By default a fixed sequence (splitmix64), so that runs repeat; an owner may give real entropy.

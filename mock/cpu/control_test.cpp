@@ -112,7 +112,7 @@ TEST(Msr, tsc_is_the_bus_counter_plus_an_offset) {
   u64 value = 0;
   EXPECT_EQ(write_core_msr(m.core, 0x10, 5, MsrBy::guest), MsrAnswer::done);
   EXPECT_EQ(m.core.s.tsc_offset, u64{0} - 995);
-  m.bus.tsc = 105;  // a bus adds the offset to its counter
+  m.bus.tsc = 1100;
   EXPECT_EQ(read_core_msr(m.core, 0x10, value), MsrAnswer::done);
   EXPECT_EQ(value, 105u);
 }

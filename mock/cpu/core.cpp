@@ -2,6 +2,7 @@
 #include "mock/cpu/core.hpp"
 
 #include "mock/cpu/block.hpp"
+#include "mock/cpu/debug.hpp"
 #include "mock/cpu/engine.hpp"
 #include "mock/cpu/lazy_flags.hpp"
 #include "mock/cpu/memory.hpp"
@@ -73,6 +74,8 @@ void Core::mode_changed() {
   privilege = s.cpl == 3                           ? Privilege::user
               : (flags & AC) && (s.cr4 & CR4_SMAP) ? Privilege::supervisor_ac
                                                    : Privilege::supervisor;
+  breakpoints_armed = has_breakpoints(s);
+  watches_data = breakpoints_armed && cpu::watches_data(s);
   use_current_tlb(*this);
   if ((flags & IF) && (interrupt_waiting || window_waiting)) {
     s.attention.fetch_or((interrupt_waiting ? kAttentionInterrupt : 0u) | (window_waiting ? kAttentionWindow : 0u));

@@ -260,7 +260,10 @@ struct Core {
   u32 jump_fills = 0;
   void note_jump(u64 rip, Block* block);
   void forget_jumps();
-  bool breakpoints_armed = false;  // DR7 asks for instruction breakpoints: every instruction is looked at
+  bool breakpoints_armed = false;  // DR7 enables a breakpoint: one instruction at a time
+  bool watches_data = false;       // ... a data breakpoint: no access takes the fast path
+  bool event_delivered = false;    // during this instruction (INT n): no single-step trap after it
+  u64 breakpoint_hits = 0;         // B0-B3 for DR6: data and I/O breakpoints that this instruction met
   Block** link = nullptr;          // where to note the block that the next lookup finds
   Privilege privilege = Privilege::supervisor;
   Tlb tlbs[3];  // by Privilege

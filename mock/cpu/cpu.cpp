@@ -32,8 +32,8 @@ void retire_waiting(Core& core) {
   const bool shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
   core.s.rip = core.completion.next_rip;
   ++core.retired;
-  core.shadow_renewed = core.keep_rf = false;
-  if (trap || shadow || (core.flags & RF)) finish_step(core, trap, shadow);
+  core.shadow_renewed = core.keep_rf = core.event_delivered = false;
+  if (trap || shadow || (core.flags & RF) || core.breakpoint_hits) finish_step(core, trap, shadow);
 }
 
 }  // namespace
@@ -80,7 +80,6 @@ void Cpu::init() {
   s.nmi_blocked = s.nmi_pending = s.in_smm = false;
   s.event = {};
   core_.interrupt_waiting = core_.window_waiting = false;
-  core_.breakpoints_armed = false;
   forget(core_);
   core_.flags = kFlagsFixedOne;
   core_.set_arith_flags(0);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "mock/cpu/cpu.hpp"
+#include "mock/cpu/debug.hpp"
 #include "mock/cpu/exceptions.hpp"
 #include "mock/cpu/memory.hpp"
 #include "mock/cpu/run_loop.hpp"
@@ -231,12 +232,14 @@ void after_step(Core& core, bool trap, bool shadow) {
     core.flags &= ~u32{RF};
     changed = true;
   }
-  if (trap && !core.s.interrupt_shadow_mov_ss && core.s.event.kind == Event::Kind::none) {
+  const u64 hits = core.breakpoint_hits | (trap && !core.event_delivered ? kDr6SingleStep : 0);
+  if (hits && !core.s.interrupt_shadow_mov_ss && core.s.event.kind == Event::Kind::none) {
     core.s.event = {};
     core.s.event.kind = Event::Kind::exception;
     core.s.event.vector = DB;
     core.s.event.has_payload = true;
-    core.s.event.payload = kDr6SingleStep;
+    core.s.event.payload = hits;
+    core.breakpoint_hits = 0;
   }
   if (changed) {
     core.step_changed();
@@ -244,12 +247,29 @@ void after_step(Core& core, bool trap, bool shadow) {
   }
 }
 
+// #DB before the instruction, if one of the guest's breakpoints is on it. A MOV SS before it holds that off too.
+bool hits_code_breakpoint(Core& core) {
+  if (core.s.interrupt_shadow_mov_ss) return false;
+  const u64 linear = core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
+  const u64 hits = breakpoint_hits(core.s, Watch::execute, linear, 1);
+  if (!hits) return false;
+  core.raise(DB);
+  core.fault.event.has_payload = true;
+  core.fault.event.payload = hits;
+  core.s.event = core.fault.event;
+  return true;
+}
+
 // Runs one block, or one instruction when stepping. Stop::budget: go on.
 Stop run_block(Core& core, s64& budget) {
   core.link = nullptr;
   core.after = 0;
   const bool trap = core.flags & TF, shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
-  core.shadow_renewed = core.keep_rf = false;
+  core.shadow_renewed = core.keep_rf = core.event_delivered = false;
+  if (core.breakpoints_armed && !(core.flags & RF) && hits_code_breakpoint(core)) {
+    budget = std::max<s64>(budget - 1, 0);  // a handler with a breakpoint on itself must not hold the CPU for ever
+    return kGoOn;
+  }
   Block* block = lookup(core);
   if (block && block->count > budget) {
     core.step_once = true;
@@ -275,6 +295,7 @@ Stop run_block(Core& core, s64& budget) {
     core.after = 0;
     if (is_stop) return stopped(core, core.fault.stop);
     core.device.reads = 0;
+    core.breakpoint_hits = 0;
     core.s.event = core.fault.event;
     budget = std::max<s64>(budget - 1, 0);
     return kGoOn;

@@ -175,6 +175,7 @@ void apply_payload(Core& core, const Event& event) {
 
 void finish(Core& core, const Event& event) {
   State& s = core.s;
+  core.event_delivered = true;
   s.interrupt_shadow_sti = s.interrupt_shadow_mov_ss = false;
   if (event.kind == Event::Kind::nmi) s.nmi_blocked = true;
   if (event.kind == Event::Kind::exception && event.vector == DB) s.dr7 &= ~kDr7Gd;

@@ -62,14 +62,14 @@ bool cpuid(Core& core, const Op&) {
 
 bool rdtsc(Core& core, const Op&) {
   if (!may_read_tsc(core)) return false;
-  set_edx_eax(core, core.bus.read_tsc());
+  set_edx_eax(core, core.bus.read_tsc() + core.s.tsc_offset);
   return true;
 }
 
 bool rdtscp(Core& core, const Op&) {
   if (!core.features.rdtscp) return core.raise(UD);
   if (!may_read_tsc(core)) return false;
-  set_edx_eax(core, core.bus.read_tsc());
+  set_edx_eax(core, core.bus.read_tsc() + core.s.tsc_offset);
   core.s.gpr[RCX] = static_cast<u32>(core.s.tsc_aux);
   return true;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "mock/cpu/block.hpp"
+#include "mock/cpu/debug.hpp"
 #include "mock/cpu/guest_memory.hpp"
 #include "mock/cpu/handler_kit.hpp"
 #include "mock/cpu/paging.hpp"
@@ -62,7 +63,7 @@ void free_tlbs(Core& core) {
 
 void use_current_tlb(Core& core) {
   const Tlb& tlb = core.tlbs[static_cast<unsigned>(core.privilege)];
-  const bool usable = !checks_alignment(core);
+  const bool usable = !checks_alignment(core) && !core.watches_data;
   core.tlb_entries = usable ? tlb.entries : kEmptyTlb;
   core.tlb_byte_mask = usable ? tlb.byte_mask : 0;
 }
@@ -207,6 +208,7 @@ bool write_at(Core& core, const Location& location, const u8* data, unsigned siz
 
 bool read_as(Core& core, u64 address, void* data, unsigned size, Privilege privilege) {
   auto* const bytes = static_cast<u8*>(data);
+  if (core.watches_data) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::access, address, size);
   const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
   Location here, there;
   if (!locate(core, address, Access::read, privilege, here)) return false;
@@ -219,6 +221,7 @@ bool read_as(Core& core, u64 address, void* data, unsigned size, Privilege privi
 // Both pages are checked before a byte is written.
 bool write_as(Core& core, u64 address, const void* data, unsigned size, Privilege privilege) {
   const auto* const bytes = static_cast<const u8*>(data);
+  if (core.watches_data) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::write, address, size);
   const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
   Location here, there;
   if (!locate(core, address, Access::write, privilege, here)) return false;

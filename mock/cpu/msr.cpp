@@ -102,7 +102,7 @@ MsrAnswer write_efer(Core& core, u64 value, MsrBy by) {
 
 MsrAnswer read_core_msr(const Core& core, u32 index, u64& value) {
   if (index == kTsc) {
-    value = core.bus.read_tsc();
+    value = core.bus.read_tsc() + core.s.tsc_offset;
     return MsrAnswer::done;
   }
   if (index == kEfer) {
@@ -117,7 +117,7 @@ MsrAnswer read_core_msr(const Core& core, u32 index, u64& value) {
 
 MsrAnswer write_core_msr(Core& core, u32 index, u64 value, MsrBy by) {
   if (index == kTsc) {
-    core.s.tsc_offset += value - core.bus.read_tsc();
+    core.s.tsc_offset = value - core.bus.read_tsc();
     return MsrAnswer::done;
   }
   if (index == kEfer) return write_efer(core, value, by);

@@ -1,5 +1,7 @@
 #include "mock/cpu/port_io.hpp"
 
+#include "mock/cpu/debug.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -21,6 +23,7 @@ void describe(Core& core, bool is_in, u16 port, unsigned size, u32 count, u64 da
 }  // namespace
 
 bool port_allowed(Core& core, u16 port, unsigned size) {
+  if (core.breakpoints_armed) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::port, port, size);
   if (!core.is_protected() || (!core.is_v86() && core.s.cpl <= core.iopl())) return true;
   constexpr u64 kBitmapOffset = 0x66;  // of the field with the bitmap's offset
   const Segment& tr = core.s.tr;
