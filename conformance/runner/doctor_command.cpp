@@ -24,6 +24,7 @@ json to_json(const Implementation& implementation, const FirstContact& contact,
            {"device", implementation.target.device},
            {"backend", contact.backend_name},
            {"kernel", implementation.target.kernel_release},
+           {"modules", implementation.modules},
            {"vendor", name(contact.vendor)},
            {"missing_capabilities", json::array()}};
   for (const MissingCap& cap : missing) {
@@ -43,6 +44,7 @@ std::string to_text(const Implementation& implementation, const FirstContact& co
     if (!remedy.empty()) out += fmt::format("  remedy   {}\n", remedy);
     return out;
   }
+  if (!implementation.modules.empty()) out += fmt::format("  module   {}\n", implementation.modules);
   out += fmt::format("  backend  {}\n  kernel   {}\n  vendor   {}\n", contact.backend_name,
                      implementation.target.kernel_release, name(contact.vendor));
   if (missing.empty()) return out + "  every capability that a test needs is there\n";

@@ -15,6 +15,7 @@ struct Implementation {
   Target target;  // without a backend
   std::function<std::unique_ptr<kvmapi::Backend>()> make_backend;
   std::vector<std::string> expectation_names;  // linked-in files that apply, those that do not exist are left out
+  std::string modules;                         // of the kernel: "kvm_amd"; empty if it has none or is none
   bool is_kernel = true;                       // a device of the running kernel, so the host's set-up can be diagnosed
   std::string rerun_arguments;                 // "--target mock --profile 6.1"
 };

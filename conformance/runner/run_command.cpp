@@ -160,6 +160,7 @@ class Run {
     if (interruption.signal_number() != 0) return report;
     const FirstContact contact = make_contact(implementation);
     if (!contact.backend_name.empty()) report.implementation = contact.backend_name;
+    if (!implementation.modules.empty()) report.implementation += fmt::format(" ({})", implementation.modules);
     if (!contact.diagnosis.is_usable) {
       report.unavailable = contact.diagnosis.reason;
       report.remedy = contact.diagnosis.remedy;

@@ -3,26 +3,25 @@
 
 #include <fmt/format.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
-#include "conformance/support/expectations.hpp"
+#include <algorithm>
+#include <filesystem>
+
 #include "kvmapi/kernel_backend.hpp"
 
 namespace conformance {
-namespace {
 
-// "kvm", and "kvm-amd" where the module kvm_amd drives the device, if there is a file of that name.
-std::vector<std::string> expectations_of_host() {
-  std::vector<std::string> names = {"kvm"};
-  for (const std::string_view name : linked_in_expectation_names()) {
-    if (!name.starts_with("kvm-")) continue;
-    const std::string module = fmt::format("/sys/module/kvm_{}", name.substr(4));
-    if (::access(module.c_str(), F_OK) == 0) names.emplace_back(name);
+// "kvm_intel" and the like: every module of the kernel that stands behind KVM.
+std::vector<std::string> kvm_modules() {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator("/sys/module", ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("kvm_")) found.push_back(name);
   }
-  return names;
+  std::ranges::sort(found);
+  return found;
 }
-
-}  // namespace
 
 Implementation kernel_implementation(const std::string& name, const std::string& device) {
   utsname system{};
@@ -33,7 +32,11 @@ Implementation kernel_implementation(const std::string& name, const std::string&
   implementation.target.kernel_release = system.release;
   implementation.target.kernel = Version::parse(system.release).value_or(Version{});
   implementation.make_backend = [] { return std::make_unique<kvmapi::KernelBackend>(); };
-  implementation.expectation_names = expectations_of_host();
+  implementation.expectation_names = {"kvm"};
+  for (const std::string& module : kvm_modules()) {
+    implementation.modules += (implementation.modules.empty() ? "" : ", ") + module;
+    implementation.expectation_names.push_back("kvm-" + module.substr(4));
+  }
   implementation.rerun_arguments = "--target " + name;
   return implementation;
 }
