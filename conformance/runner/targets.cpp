@@ -10,6 +10,7 @@
 #include "kvmapi/kernel_backend.hpp"
 
 namespace conformance {
+namespace {
 
 // "kvm_intel" and the like: every module of the kernel that stands behind KVM.
 std::vector<std::string> kvm_modules() {
@@ -22,6 +23,8 @@ std::vector<std::string> kvm_modules() {
   std::ranges::sort(found);
   return found;
 }
+
+}  // namespace
 
 Implementation kernel_implementation(const std::string& name, const std::string& device) {
   utsname system{};
