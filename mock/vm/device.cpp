@@ -29,8 +29,8 @@ Result<int> Device::set_device_attr(const kvm_device_attr& attribute) {
   return err(attribute.attr == kDevVfioFileAdd ? EINVAL : ENOENT);
 }
 
-// The type has no attribute to read.
-Result<int> Device::get_device_attr(const kvm_device_attr&) { return err(EPERM); }
+// The type has no attribute to read: that is said before the argument is looked at.
+Result<int> Device::get_device_attr(UserPointer) { return err(EPERM); }
 
 std::span<const Row<Device>> Device::rows() {
   static constexpr Row<Device> kRows[] = {

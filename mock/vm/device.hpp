@@ -17,7 +17,7 @@ class Device {
   Result<int> ioctl(u32 request, u64 argument);
 
   Result<int> set_device_attr(const kvm_device_attr& attribute);
-  Result<int> get_device_attr(const kvm_device_attr& attribute);
+  Result<int> get_device_attr(UserPointer attribute);
   Result<int> has_device_attr(const kvm_device_attr& attribute);
 
   static std::span<const Row<Device>> rows();

@@ -172,6 +172,9 @@ std::span<const Row<System>> System::rows() {
 
 Result<int> System::ioctl(u32 request, u64 argument) {
   static const RowIndex<System> index(rows());
+  // QUIRK(kvm, until 6.1, kvm_dev_ioctl): numbers of the tracing interface that was removed.
+  constexpr u32 kTracePause = 0xae07, kTraceDisable = 0xae08;
+  if ((request == kTracePause || request == kTraceDisable) && !context_.profile->since(6, 2)) return err(EOPNOTSUPP);
   return dispatch(index, *this, context_, FdKind::System, request, argument, EINVAL);
 }
 

@@ -122,6 +122,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<int> set_device_attr(const kvm_device_attr& attribute);
   Result<int> pre_fault_memory(UserPointer range);
   Result<int> get_stats_fd();
+  Result<int> memory_encrypt_op();
 
   static std::span<const Row<Vcpu>> rows();
 

@@ -82,6 +82,9 @@ Result<int> Vcpu::set_device_attr(const kvm_device_attr& attribute) {
   return 0;
 }
 
+// Without SEV and TDX: an unknown number, which 7.x answers apart.
+Result<int> Vcpu::memory_encrypt_op() { return err(vm_.profile().since(7, 0) ? ENOTTY : EINVAL); }
+
 Result<int> Vcpu::get_stats_fd() {
   return make_stats_fd(vm_.profile().vcpu_stats, fmt::format("kvm-{}/vcpu-{}", getpid(), id_));
 }

@@ -61,7 +61,7 @@ std::span<const Row<Vcpu>> Vcpu::rows() {
       MISSING(GetSupportedHvCpuid, EINVAL, "Hyper-V is not modelled"),
       MISSING(XenVcpuSetAttr, EINVAL, "Xen is not modelled"),
       MISSING(XenVcpuGetAttr, EINVAL, "Xen is not modelled"),
-      MISSING(MemoryEncryptOp, EINVAL, "no SEV or TDX on this hardware"),
+      ROW(MemoryEncryptOp, &Vcpu::memory_encrypt_op, Support::partial, "no SEV or TDX on this hardware"),
   };
   return kRows;
 }
