@@ -23,12 +23,27 @@ struct Deviation {
   std::string reason;
 };
 
+struct NamedExpectations {
+  std::string name;
+  Expectations expectations;
+};
+
+const std::vector<NamedExpectations>& linked_in() {
+  static const auto all = [] {
+    std::vector<NamedExpectations> files;
+    for (const std::string_view name : linked_in_expectation_names()) {
+      files.push_back({std::string(name), {}});
+      files.back().expectations.add(linked_in_expectations(name).value_or(""), std::string(name));
+    }
+    return files;
+  }();
+  return all;
+}
+
 std::vector<Deviation> known_deviations(const std::string& id) {
   std::vector<Deviation> found;
-  for (const std::string_view name : linked_in_expectation_names()) {
-    Expectations expectations;
-    expectations.add(linked_in_expectations(name).value_or(""), std::string(name));
-    if (const auto* line = expectations.find(id)) found.push_back({std::string(name), line->reason});
+  for (const NamedExpectations& file : linked_in()) {
+    if (const auto* line = file.expectations.find(id)) found.push_back({file.name, line->reason});
   }
   return found;
 }
