@@ -73,9 +73,7 @@ KVM_ROWS("device.unknown_ioctl", "kvm_device_ioctl", kUnknown);
 
 KVM_TEST("device.fd", "is_close_on_exec", "kvm_ioctl_create_device",
          {.needs = {.probe = kVfio}, .status = Abi::observed})
-(Ctx& t) {
-  EXPECT_NE(::fcntl(vfio(t).fd(), F_GETFD) & FD_CLOEXEC, 0);
-}
+(Ctx& t) { EXPECT_NE(::fcntl(vfio(t).fd(), F_GETFD) & FD_CLOEXEC, 0); }
 
 KVM_TEST("device.fd", "answers_eio_in_a_forked_child", "kvm_device_ioctl", {.needs = {.probe = kVfio}})(Ctx& t) {
   const auto device = vfio(t);

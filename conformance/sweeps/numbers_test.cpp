@@ -149,5 +149,23 @@ constexpr IoctlCase kRemoved[] = {
 };
 KVM_ROWS("system.unknown_ioctl", "kvm_dev_ioctl", kRemoved);
 
+// Ioctls of the documentation of 2.6.3x that are gone.
+constexpr IoctlCase kRemovedOfVm[] = {
+    {.name = "set_memory_region_of_old_is_enotty",
+     .call = [](Ctx& t) { return t.vm().raw(make_request(0x40, Direction::In, 24)); },
+     .expect = fails(ENOTTY)},
+    {.name = "set_memory_alias_of_old_is_enotty",
+     .call = [](Ctx& t) { return t.vm().raw(make_request(0x43, Direction::In, 32)); },
+     .expect = fails(ENOTTY)},
+};
+KVM_ROWS("vm.unknown_ioctl", "api.rst 4.6, 4.9 (KVM_SET_MEMORY_REGION, KVM_SET_MEMORY_ALIAS: removed)", kRemovedOfVm);
+
+constexpr IoctlCase kRemovedOfVcpu[] = {
+    {.name = "debug_guest_of_old_is_einval",
+     .call = [](Ctx& t) { return t.vcpu().raw(make_request(0x87, Direction::In, 80)); },
+     .expect = fails(EINVAL)},
+};
+KVM_ROWS("vcpu.unknown_ioctl", "api.rst 4.17 (KVM_DEBUG_GUEST: removed)", kRemovedOfVcpu);
+
 }  // namespace
 }  // namespace conformance

@@ -82,6 +82,32 @@ kvmapi::Result<int> with_page(Ctx& t, const IoctlInfo& ioctl, FdKind kind, int p
   return prepared(t, kind).raw(ioctl.id, pages.data());
 }
 
+// For what is only read, zeros in read-only memory get the answer that zeros in writable memory get.
+const bool kReadOnlyInputRegistered = [] {
+  for (const IoctlInfo& ioctl : kvmapi::ioctls()) {
+    if (!ioctl.is_x86 || ioctl.direction != kvmapi::Direction::In || ioctl.passing != kvmapi::Passing::Pointer)
+      continue;
+    for (FdKind kind : kKinds) {
+      if (!ioctl.fds.has(kind)) continue;
+      add_sweep(
+          suite_of(ioctl, kind) + ".read_only_argument_is_as_good_as_writable", "copy_from_user", needs_of(ioctl, kind),
+          __FILE__, __LINE__,
+          [&ioctl, kind](Ctx& t) {
+            Ctx other(t.target());
+            const Answer writable = with_page(other, ioctl, kind, PROT_READ | PROT_WRITE);
+            const Answer read_only = with_page(t, ioctl, kind, PROT_READ);
+            const bool returns_descriptor = writable.error == 0 && writable.value > 0;
+            EXPECT_EQ(read_only.error, writable.error) << read_only.text() << " and " << writable.text();
+            if (!returns_descriptor) {
+              EXPECT_EQ(read_only.value, writable.value);
+            }
+          },
+          "with zeros in read-only memory answers as with zeros in writable memory");
+    }
+  }
+  return true;
+}();
+
 const bool kReadOnlyRegistered = [] {
   for (const IoctlInfo& ioctl : kvmapi::ioctls()) {
     if (!ioctl.is_x86 || ioctl.direction != kvmapi::Direction::Out || ioctl.passing != kvmapi::Passing::Pointer)

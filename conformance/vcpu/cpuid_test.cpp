@@ -215,6 +215,16 @@ KVM_TEST("vcpu.set_cpuid2", "guest_cpuid_shows_the_entry", "api.rst 4.20")(Ctx& 
   EXPECT_EQ(t.must(t.vcpu().get_regs()).rbx, 0x12345678u);
 }
 
+KVM_TEST("vcpu.set_cpuid2", "refused_table_leaves_the_old_one", "api.rst 4.20 warns it may be lost; kvm_set_cpuid",
+         {.needs = {.kernel = {5, 16}}, .status = Abi::observed})
+(Ctx& t) {
+  t.must(t.vcpu().set_cpuid2(tiny()));
+  EXPECT_THAT(t.vcpu().set_cpuid2(Cpuid{{.function = 0x80000008, .eax = 40 << 8 | 36}}), FailsWith(EINVAL));
+  Cpuid list(2);
+  t.must(t.vcpu().get_cpuid2(list));
+  EXPECT_TRUE(same_bytes(list[0], tiny()[0]));
+}
+
 KVM_TEST("vcpu.set_cpuid2", "apic_bit_follows_the_apic_base", "kvm_update_cpuid_runtime", {.status = Abi::observed})
 (Ctx& t) {
   t.must(t.vm().create_irqchip());

@@ -159,5 +159,30 @@ KVM_TEST("vm.irq_line", "gsi_16_to_23_reach_the_ioapic_only", "api.rst 4.24")(Ct
   EXPECT_EQ(pic_irr(t, 1), 0);
 }
 
+KVM_TEST("vm.irq_line", "gsi_below_16_reaches_pic_and_ioapic", "api.rst 4.24")(Ctx& t) {
+  t.must(t.vm().create_irqchip());
+  auto chip = t.must(t.vm().get_irqchip(2));
+  auto ioapic = chip.chip.as<kvmapi::kvm_ioapic_state>();
+  ioapic.redirtbl[5] = 0x18030;  // masked, level triggered
+  chip.chip.set(ioapic);
+  t.must(t.vm().set_irqchip(chip));
+  t.must(t.vm().irq_line(5, 1));
+  EXPECT_EQ(t.must(t.vm().get_irqchip(2)).chip.as<kvmapi::kvm_ioapic_state>().irr, 1u << 5);
+  EXPECT_EQ(pic_irr(t, 0), 1 << 5);
+}
+
+KVM_TEST("vm.irq_line", "gsi_0_is_ioapic_pin_2", "IOAPIC_ROUTING_ENTRY; MP specification 3.6.2.2",
+         {.status = Abi::observed})
+(Ctx& t) {
+  t.must(t.vm().create_irqchip());
+  auto chip = t.must(t.vm().get_irqchip(2));
+  auto ioapic = chip.chip.as<kvmapi::kvm_ioapic_state>();
+  for (auto& entry : ioapic.redirtbl) entry = 0x18030;  // masked, level triggered
+  chip.chip.set(ioapic);
+  t.must(t.vm().set_irqchip(chip));
+  t.must(t.vm().irq_line(0, 1));
+  EXPECT_EQ(t.must(t.vm().get_irqchip(2)).chip.as<kvmapi::kvm_ioapic_state>().irr, 1u << 0);
+}
+
 }  // namespace
 }  // namespace conformance
