@@ -15,6 +15,7 @@ import kernels
 from errors import SETUP, LabError
 
 MAX_BOOTS = 40
+MAX_FALSE_STARTS = 3  # an emulated machine on a busy host may fail to come up
 
 
 class Journal:
@@ -106,7 +107,7 @@ class SuiteRun:
 
     def run(self):
         """The report as kvm-conformance writes it, with one target."""
-        seconds, planned = 0.0, None
+        seconds, planned, false_starts = 0.0, None, 0
         while True:
             journal, outcome = self._boot()
             seconds += outcome.seconds
@@ -119,6 +120,10 @@ class SuiteRun:
                                outcome.exit_code() if outcome.exit_code() in (2, 3, 4) else SETUP)
             self.results.update(journal.ended)
             if journal.running is None and not journal.ended:
+                false_starts += 1
+                if false_starts < MAX_FALSE_STARTS:
+                    print(f"lab: {self.kernel.spec}: {outcome.verdict} before the first test: {outcome.detail}; once more", file=sys.stderr)
+                    continue
                 what = f"{self.kernel.spec} ({self.kernel.release}): {outcome.verdict}: {outcome.detail}"
                 raise LabError(f"{what}\n{trace(outcome.console)}")
             if journal.running:

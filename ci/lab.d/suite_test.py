@@ -67,8 +67,13 @@ class Suite(unittest.TestCase):
         self.assertEqual(suite.culprit_result("a.b.c", outcome, [("a.b.*", "kernel bug")])["verdict"], "xfail")
 
     def test_a_guest_that_never_ran_a_test_is_a_broken_set_up(self):
+        dead = (b"", boot.Outcome("panic", detail="no init"))
         with self.assertRaises(LabError):
-            Guest((b"", boot.Outcome("panic", detail="no init"))).run()
+            Guest(dead, dead, dead).run()
+
+    def test_a_guest_that_comes_up_at_the_second_try_is_used(self):
+        dead = (b"", boot.Outcome("panic", detail="timer"))
+        self.assertEqual(Guest(dead, (b"", boot.Outcome("exited", files=report("a.b.c")))).run()["targets"][0]["boots"], 2)
 
     def test_a_table_has_a_column_per_target(self):
         def one(name, *ids):
