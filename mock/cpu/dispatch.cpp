@@ -14,9 +14,10 @@ struct Table {
   std::size_t count = 0;
 
   Table() {
-    for (const auto rows_of : {binary_rows, unary_rows, move_rows, shift_rows, muldiv_rows, bits_rows, stack_rows,
-                               branch_rows, string_rows, misc_rows, system_rows, x87_rows, fpu_state_rows,
-                               simd_int_rows, simd_move_rows, simd_fp_rows, simd_shuffle_rows, simd_avx_rows}) {
+    for (const auto rows_of :
+         {binary_rows,    unary_rows,   move_rows,         shift_rows,    muldiv_rows,    bits_rows,      stack_rows,
+          branch_rows,    string_rows,  misc_rows,         system_rows,   x87_rows,       fpu_state_rows, simd_int_rows,
+          simd_move_rows, simd_fp_rows, simd_shuffle_rows, simd_avx_rows, simd_sse4_rows, simd_fma_rows}) {
       for (const Row& row : rows_of()) {
         rows[row.mnemonic] = &row;
         ++count;

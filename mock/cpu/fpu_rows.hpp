@@ -15,5 +15,7 @@ std::span<const Row> simd_move_rows();
 std::span<const Row> simd_fp_rows();
 std::span<const Row> simd_shuffle_rows();
 std::span<const Row> simd_avx_rows();
+std::span<const Row> simd_sse4_rows();
+std::span<const Row> simd_fma_rows();
 
 }  // namespace mock::cpu

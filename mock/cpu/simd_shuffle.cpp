@@ -91,6 +91,57 @@ bool insert_word(Core& core, const Op& op) {
   return true;
 }
 
+// PINSRB/D/Q, PEXTRB/D/Q, EXTRACTPS. VEX: the other elements come from operand 1.
+template <class T, bool vex>
+bool insert_element(Core& core, const Op& op) {
+  constexpr unsigned kSource = vex ? 2 : 1;
+  if (!ready(core, vex)) return false;
+  V value;
+  if (op.is_memory(kSource)) {
+    if (!load_vector(core, op, sizeof(T), false, value)) return false;
+  } else {
+    value = _mm_cvtsi64_si128(static_cast<s64>(core.register_value(op.slot[kSource], 8)));
+  }
+  Elements<T> to(get_xmm(&core, op.slot[vex ? 1 : 0]));
+  to.e[static_cast<u8>(op.imm) % (16 / sizeof(T))] = static_cast<T>(_mm_cvtsi128_si64(value));
+  set_xmm(&core, op.slot[0], to.vector());
+  if (vex) set_high(&core, op.slot[0], _mm_setzero_si128());
+  return true;
+}
+
+template <class T, bool vex>
+bool extract_element(Core& core, const Op& op) {
+  if (!ready(core, vex)) return false;
+  const Elements<T> from(get_xmm(&core, op.slot[1]));
+  const u64 value = from.e[static_cast<u8>(op.imm) % (16 / sizeof(T))];
+  if (op.is_memory(0)) return store_vector(core, op, sizeof(T), false, _mm_cvtsi64_si128(static_cast<s64>(value)));
+  core.set_register(op.slot[0], 8, value);
+  return true;
+}
+
+// INSERTPS: imm 7:6 source element (0 in memory), 5:4 destination, 3:0 elements to clear.
+template <bool vex>
+bool insert_single(Core& core, const Op& op) {
+  constexpr unsigned kSource = vex ? 2 : 1;
+  if (!ready(core, vex)) return false;
+  const u8 imm = static_cast<u8>(op.imm);
+  V source;
+  if (op.is_memory(kSource)) {
+    if (!load_vector(core, op, 4, false, source)) return false;
+  } else {
+    source = get_xmm(&core, op.slot[kSource]);
+  }
+  const Elements<u32> from(source);
+  Elements<u32> to(get_xmm(&core, op.slot[vex ? 1 : 0]));
+  to.e[imm >> 4 & 3] = from.e[op.is_memory(kSource) ? 0 : imm >> 6];
+  for (unsigned i = 0; i < 4; ++i) {
+    if (imm >> i & 1) to.e[i] = 0;
+  }
+  set_xmm(&core, op.slot[0], to.vector());
+  if (vex) set_high(&core, op.slot[0], _mm_setzero_si128());
+  return true;
+}
+
 void select_extract(const Decoded& d, Op&, Selection& s) {
   s.handler = is_mmx(d, 1) ? &call<extract_word<true, false>> : &call<extract_word<false, false>>;
 }
@@ -110,6 +161,18 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_PEXTRW, nullptr, 0, select_extract},
     {ZYDIS_MNEMONIC_VPEXTRW, &call<extract_word<false, true>>},
     {ZYDIS_MNEMONIC_PINSRW, nullptr, 0, select_insert},
+#define ELEMENT(name, f, T) \
+  {ZYDIS_MNEMONIC_##name, &call<f<T, false>>}, { ZYDIS_MNEMONIC_V##name, &call<f<T, true>> }
+    ELEMENT(PINSRB, insert_element, u8),
+    ELEMENT(PINSRD, insert_element, u32),
+    ELEMENT(PINSRQ, insert_element, u64),
+    ELEMENT(PEXTRB, extract_element, u8),
+    ELEMENT(PEXTRD, extract_element, u32),
+    ELEMENT(PEXTRQ, extract_element, u64),
+    ELEMENT(EXTRACTPS, extract_element, u32),
+#undef ELEMENT
+    {ZYDIS_MNEMONIC_INSERTPS, &call<insert_single<false>>},
+    {ZYDIS_MNEMONIC_VINSERTPS, &call<insert_single<true>>},
     {ZYDIS_MNEMONIC_VPINSRW, &call<insert_word<false, true>>},
 };
 
