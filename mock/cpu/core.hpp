@@ -61,6 +61,9 @@ struct Tlb {
   TlbEntry* entries;
   u64 byte_mask;  // (number of entries - 1) * sizeof(TlbEntry)
   u32 misses;     // since the last growth
+  u32 fills;      // since the last flush; the first kNoted of them are noted, so that a flush need not sweep the table
+  static constexpr u32 kNoted = 64;
+  u16 noted[kNoted];
 };
 
 // A segment register prepared for the fast path: an access may start at `offset` if offset + size - 1 <= last (signed).
@@ -274,6 +277,13 @@ struct Core {
     Privilege privilege{};
   };
   DevicePage device_pages[2];  // read, write
+  // Pages with code that may be written: they are kept out of the translation cache, but need no walk each time.
+  struct CodePageView {
+    u64 linear_page = kInvalidTag;
+    u8* host_page = nullptr;
+    Privilege privilege{};
+  };
+  CodePageView code_pages[4];  // by the low bits of the page number
   DeviceLog device;
   Completion completion;
   std::unique_ptr<u8[]> ins_data;  // elements of INS from user space

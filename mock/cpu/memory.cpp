@@ -17,7 +17,8 @@ constexpr u64 kPageMask = ~(kPageSize - 1);
 constexpr u64 kMaxTlbEntries = 1024;
 constexpr u64 kFirstTlbEntries = 16;
 
-TlbEntry kEmptyTlb[1] = {{kInvalidTag, kInvalidTag, kInvalidTag, nullptr}};
+constexpr TlbEntry kNoEntry = {kInvalidTag, kInvalidTag, kInvalidTag, nullptr};
+TlbEntry kEmptyTlb[1] = {kNoEntry};
 
 u64 entry_count(const Tlb& tlb) { return tlb.byte_mask / sizeof(TlbEntry) + 1; }
 
@@ -26,7 +27,7 @@ TlbEntry& entry_for(Tlb& tlb, u64 linear) {
 }
 
 void clear(TlbEntry* entries, u64 count) {
-  for (u64 i = 0; i < count; ++i) entries[i] = {kInvalidTag, kInvalidTag, kInvalidTag, nullptr};
+  for (u64 i = 0; i < count; ++i) entries[i] = kNoEntry;
 }
 
 // Grows when the misses since the last growth are twice its size.
@@ -38,7 +39,9 @@ void maybe_grow(Core& core, Tlb& tlb) {
   auto* entries = new TlbEntry[new_count];
   clear(entries, new_count);
   if (!first) delete[] tlb.entries;
-  tlb = {entries, (new_count - 1) * sizeof(TlbEntry), 0};
+  tlb.entries = entries;
+  tlb.byte_mask = (new_count - 1) * sizeof(TlbEntry);
+  tlb.misses = tlb.fills = 0;
   use_current_tlb(core);
 }
 
@@ -52,7 +55,11 @@ bool checks_alignment(const Core& core) { return core.s.cpl == 3 && (core.flags 
 }  // namespace
 
 void init_tlbs(Core& core) {
-  for (Tlb& tlb : core.tlbs) tlb = {kEmptyTlb, 0, 0};
+  for (Tlb& tlb : core.tlbs) {
+    tlb.entries = kEmptyTlb;
+    tlb.byte_mask = 0;
+    tlb.misses = tlb.fills = 0;
+  }
   use_current_tlb(core);
 }
 
@@ -70,21 +77,29 @@ void use_current_tlb(Core& core) {
 
 void clear_tlbs(Core& core) {
   core.device_pages[0] = core.device_pages[1] = {};
-  for (Tlb& tlb : core.tlbs)
-    if (tlb.entries != kEmptyTlb) clear(tlb.entries, entry_count(tlb));
+  for (Tlb& tlb : core.tlbs) {
+    if (tlb.fills <= Tlb::kNoted)
+      for (u32 i = 0; i < tlb.fills; ++i) tlb.entries[tlb.noted[i]] = kNoEntry;
+    else
+      clear(tlb.entries, entry_count(tlb));
+    tlb.fills = 0;
+  }
+  for (auto& page : core.code_pages) page.linear_page = kInvalidTag;
 }
 
 void clear_tlb_page(Core& core, u64 linear) {
+  for (auto& page : core.code_pages) page.linear_page = kInvalidTag;
   core.device_pages[0] = core.device_pages[1] = {};
   for (Tlb& tlb : core.tlbs) {
     if (tlb.entries == kEmptyTlb) continue;
     TlbEntry& entry = entry_for(tlb, linear);
-    entry = {kInvalidTag, kInvalidTag, kInvalidTag, nullptr};
+    entry = kNoEntry;
   }
 }
 
 void clear_tlb_writes(Core& core, const u8* host_page) {
   core.device_pages[1] = {};
+  for (auto& page : core.code_pages) page.linear_page = kInvalidTag;
   for (Tlb& tlb : core.tlbs) {
     if (tlb.entries == kEmptyTlb) continue;
     for (u64 i = 0; i < entry_count(tlb); ++i) {
@@ -112,6 +127,14 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
     location = {nullptr, Gpa{device->page | (linear & ~kPageMask)}};
     return true;
   }
+  Core::CodePageView& code_page = core.code_pages[linear / kPageSize % std::size(core.code_pages)];
+  if (access == Access::write && code_page.linear_page == page_address && code_page.privilege == privilege) {
+    if (core.blocks->has_code(code_page.host_page)) {
+      location = {code_page.host_page + (linear & ~kPageMask), Gpa{0}};
+      return true;
+    }
+    code_page.linear_page = kInvalidTag;
+  }
   Translation translation;
   if (!walk(core, linear, access, privilege, translation)) return false;
   const Page page = core.bus.page(Gpa{translation.page}, access);
@@ -130,7 +153,11 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
   const bool same =
       entry.host_minus_linear == host_minus_linear &&
       (entry.read_tag == page_address || entry.write_tag == page_address || entry.execute_tag == page_address);
-  if (!same) entry = {kInvalidTag, kInvalidTag, kInvalidTag, host_minus_linear};
+  if (!same) {
+    entry = {kInvalidTag, kInvalidTag, kInvalidTag, host_minus_linear};
+    if (tlb.fills < Tlb::kNoted) tlb.noted[tlb.fills] = static_cast<u16>(&entry - tlb.entries);
+    ++tlb.fills;
+  }
   switch (access) {
     case Access::read:
       entry.read_tag = page_address;
@@ -140,7 +167,10 @@ bool locate(Core& core, u64 linear, Access access, Privilege privilege, Location
       break;
     case Access::write:
       entry.read_tag = page_address;
-      if (!core.blocks->has_code(page.host)) entry.write_tag = page_address;
+      if (core.blocks->has_code(page.host))
+        code_page = {page_address, page.host, privilege};
+      else
+        entry.write_tag = page_address;
       break;
   }
   return true;
