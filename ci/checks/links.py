@@ -11,7 +11,8 @@ def check(tree):
     messages = [f"{folder or '.'}: has no README.md" for folder in FOLDERS
                 if tree.has(folder or ".") and not tree.has(f"{folder}/README.md" if folder else "README.md")]
     for path in tree.paths(r"\.md$"):
-        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", tree.read(path)):
+        prose = re.sub(r"```.*?```|`[^`\n]*`", "", tree.read(path), flags=re.S)
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", prose):
             if "://" in target:
                 continue
             resolved = os.path.normpath(os.path.join(os.path.dirname(path), target))
