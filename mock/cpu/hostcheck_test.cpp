@@ -303,9 +303,9 @@ struct Check {
       ++runs;
       const bool faulted = stop == Stop::shutdown;  // there is no IDT
       const Context& after = host.context();
-      const u64 cl = operands[instruction.operand_count_visible - 1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE
-                         ? operands[instruction.operand_count_visible - 1].imm.value.u
-                         : before.gpr[RCX];
+      const unsigned last = instruction.operand_count_visible;
+      const u64 cl = last && operands[last - 1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? operands[last - 1].imm.value.u
+                                                                                     : before.gpr[RCX];
       const u32 mask = static_cast<u32>(kArithFlags | DF) & ~undefined_flags(instruction, before, cl, operands[0].size);
       const bool undefined_result =
           (instruction.mnemonic == ZYDIS_MNEMONIC_SHLD || instruction.mnemonic == ZYDIS_MNEMONIC_SHRD) &&
