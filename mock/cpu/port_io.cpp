@@ -1,9 +1,9 @@
 #include "mock/cpu/port_io.hpp"
 
-#include "mock/cpu/debug.hpp"
-
 #include <algorithm>
 #include <cstring>
+
+#include "mock/cpu/debug.hpp"
 
 namespace mock::cpu {
 

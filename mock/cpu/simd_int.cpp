@@ -93,11 +93,12 @@ UNPACK_HIGH_OPERATIONS(DEFINE)
 #undef DEFINE
 
 // Shifts: the count is an immediate or the low 64 bits of the second operand.
-#define SHIFT_OPERATIONS(X)                                                                       \
-  X(PSLLW, _mm_sll_epi16)                                                                         \
-  X(PSLLD, _mm_sll_epi32)                                                                         \
-  X(PSLLQ, _mm_sll_epi64) X(PSRLW, _mm_srl_epi16) X(PSRLD, _mm_srl_epi32) X(PSRLQ, _mm_srl_epi64) \
-      X(PSRAW, _mm_sra_epi16) X(PSRAD, _mm_sra_epi32)
+#define SHIFT_OPERATIONS(X) \
+  X(PSLLW, _mm_sll_epi16)   \
+  X(PSLLD, _mm_sll_epi32)   \
+  X(PSLLQ, _mm_sll_epi64)   \
+  X(PSRLW, _mm_srl_epi16)   \
+  X(PSRLD, _mm_srl_epi32) X(PSRLQ, _mm_srl_epi64) X(PSRAW, _mm_sra_epi16) X(PSRAD, _mm_sra_epi32)
 #define DEFINE(name, intrinsic)                                        \
   MOCK_CPU_OPERATION(                                                  \
       name, intrinsic(a, b), static constexpr Mmx kMmx = Mmx::lanes;   \
