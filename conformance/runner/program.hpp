@@ -24,6 +24,8 @@ struct ProgramSetup {
   // The mock as the named kernel ("" = its default). nullopt with `error` set for an unknown profile. Not set: no mock.
   std::function<std::optional<Implementation>(const std::string& profile, std::string& error)> make_mock;
   std::vector<std::string> profiles;  // names that make_mock takes
+  // The expectations built in are about the tests of this folder; a program with other tests does without.
+  bool has_linked_in_expectations = true;
 };
 
 int program(int argc, const char* const* argv, const ProgramSetup& setup);

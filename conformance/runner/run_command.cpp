@@ -129,6 +129,7 @@ class Run {
                            fmt::join(linked_in_expectation_names(), ", "));
       }
     }
+    if (!setup_.has_linked_in_expectations) return "";
     std::vector<std::string> problems;
     for (const std::string& name : names) {
       if (const auto text = linked_in_expectations(name)) {
