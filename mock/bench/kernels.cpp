@@ -42,6 +42,15 @@ KERNEL(
     "mov %eax, %r11d; not %r11d; and %ecx, %r11d; xor %r11d, %r10d; add %r8d, %r10d; add %edx, %r10d; add $0x428a2f98, "
     "%r10d;"
     "mov %ecx, %edx; mov %ebx, %ecx; mov %eax, %ebx; rol $13, %r10d; add %r10d, %eax; dec %rsi; jnz 1b; pop %rbx; ret")
+KERNEL(sse2,
+       "mov $1, %eax; movd %eax, %xmm0; pshufd $0, %xmm0, %xmm0; cvtdq2ps %xmm0, %xmm1; movaps %xmm1, %xmm2; pxor "
+       "%xmm3, %xmm3; "
+       "pxor %xmm5, %xmm5;"
+       "1: paddd %xmm0, %xmm3; mulps %xmm1, %xmm2; addps %xmm1, %xmm2; movdqu %xmm3, (%rdi); pslld $1, %xmm0; pxor "
+       "%xmm3, %xmm0;"
+       "movups (%rdi), %xmm4; addps %xmm2, %xmm5; psrld $2, %xmm4; paddd %xmm4, %xmm0; minps %xmm1, %xmm2; dec %rsi; "
+       "jnz 1b;"
+       "movq %xmm3, %rax; ret")
 KERNEL(movs,
        "mov %rsi, %rax; mov %rdi, %r8; 1: mov %r8, %rsi; lea 0x100000(%r8), %rdi; mov $0x10000, %ecx; rep movsb;"
        "dec %rax; jnz 1b; ret")
@@ -92,6 +101,7 @@ std::span<const Kernel> kernels() {
       ROW("sieve", sieve, 30, nothing),
       ROW("crc", crc, 300, prepare_crc),
       ROW("sha", sha, 500000, nothing),
+      ROW("sse2", sse2, 500000, nothing),
       {"big", {reinterpret_cast<const char*>(big.data()), big.size()}, 2000, nothing, false},
       {"movs", code(kernel_movs, kernel_movs_end), 2000, nothing, true},
   };

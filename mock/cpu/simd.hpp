@@ -150,6 +150,43 @@ void sse_memory(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_NEXT();
 }
 
+// Floating point without a call: anything out of the ordinary is done again by the slow function.
+template <class Operation>
+inline bool fp_fast(Core* core, const Op* op, V b) {
+  FpScope scope(*core);
+  V a = get_xmm(core, op->slot[0]);
+  pin(a);
+  pin(b);
+  V result = Operation::eval(a, b, static_cast<u8>(op->imm));
+  pin(result);
+  const u32 flags = scope.leave();
+  u32& mxcsr = core->s.fpu.mxcsr;
+  if (flags & ~(mxcsr >> 7)) [[unlikely]]
+    return false;
+  mxcsr |= flags;
+  set_xmm(core, op->slot[0], result);
+  return true;
+}
+
+template <class Operation>
+void sse_fp_registers(Core* core, const Op* op, s64 budget) {
+  if (!sse_allowed(core) || !fp_fast<Operation>(core, op, get_xmm(core, op->slot[1]))) [[unlikely]]
+    MOCK_CPU_TAIL(call<sse_slow<Operation>>);
+  MOCK_CPU_NEXT();
+}
+
+template <class Operation>
+void sse_fp_memory(Core* core, const Op* op, s64 budget) {
+  const u8* const host = fast_operand<Ea::general, Operation::kBytes, false>(core, op);
+  if (!host || !sse_allowed(core) || (Operation::kBytes == 16 && (reinterpret_cast<u64>(host) & 15))) [[unlikely]]
+    MOCK_CPU_TAIL(call<sse_slow<Operation>>);
+  V b = _mm_setzero_si128();
+  __builtin_memcpy(&b, host, Operation::kBytes);
+  if (!fp_fast<Operation>(core, op, b)) [[unlikely]]
+    MOCK_CPU_TAIL(call<sse_slow<Operation>>);
+  MOCK_CPU_NEXT();
+}
+
 // --- MMX
 enum class Mmx : u8 {
   none,
@@ -215,7 +252,7 @@ void select_sse(const Decoded& d, Op&, Selection& s) {
     }
   }
   if constexpr (Operation::kFp == Fp::yes) {
-    s.handler = &call<sse_slow<Operation>>;
+    s.handler = d.is_memory(1) ? &sse_fp_memory<Operation> : &sse_fp_registers<Operation>;
   } else {
     s.handler = d.is_memory(1) ? &sse_memory<Operation> : &sse_registers<Operation>;
   }
