@@ -177,6 +177,14 @@ TEST(PreloadedTrace, is_json_a_line_when_asked) {
   EXPECT_EQ(runs, 8);
 }
 
+// The real device through the same front, where there is one that opens.
+TEST(PreloadedTrace, shows_the_calls_to_a_real_device_too) {
+  if (access("/dev/kvm", R_OK | W_OK) != 0) GTEST_SKIP() << "no usable /dev/kvm on this machine";
+  const Outcome outcome = run_program(under_mock("article_immediate_exit", {"--backend", "/dev/kvm", "--trace"}));
+  EXPECT_THAT(outcome.err, HasSubstr("KVM_RUN) = -1 EINTR"));
+  EXPECT_THAT(outcome.err, HasSubstr("KVM_RUN: Interrupted system call"));
+}
+
 TEST(PreloadedTrace, goes_to_standard_error_without_a_file) {
   const Outcome outcome = run_program(under_mock("multi_vcpu", {"--trace"}));
   EXPECT_EQ(outcome.status, 0);
