@@ -150,6 +150,16 @@ constexpr IoctlCase kGet[] = {
          },
      .expect = fails(E2BIG),
      .status = Abi::observed},
+    {.name = "entries_in_unmapped_memory_are_efault",
+     .call =
+         [](Ctx& t) {
+           t.must(t.vcpu().set_cpuid2(tiny()));
+           const LastBytes end(sizeof(kvmapi::kvm_cpuid2));
+           end.as<kvmapi::kvm_cpuid2>().nent = 64;
+           return t.vcpu().raw(Ioctl::GetCpuid2, end.address());
+         },
+     .expect = fails(EFAULT),
+     .status = Abi::observed},
     {.name = "what_was_set_is_read_back",
      .call =
          [](Ctx& t) {

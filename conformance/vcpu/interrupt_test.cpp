@@ -39,6 +39,14 @@ constexpr IoctlCase kNmi[] = {
 KVM_ROWS("vcpu.nmi", "api.rst 4.64", kNmi);
 
 constexpr IoctlCase kSmi[] = {
+    {.name = "without_smm_is_enotty",
+     .call =
+         [](Ctx& t) {
+           if (t.must(t.vm().check_extension(Cap::X86Smm)) != 0) t.skip("there is SMM");
+           return t.vcpu().smi();
+         },
+     .expect = fails(ENOTTY),
+     .status = Abi::observed},
     {.name = "is_accepted",
      .call = [](Ctx& t) { return t.vcpu().smi(); },
      .expect = succeeds(0),

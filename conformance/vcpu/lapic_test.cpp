@@ -113,5 +113,40 @@ KVM_TEST("vcpu.set_lapic", "task_priority_shows_as_cr8", "api.rst 4.58; SDM 3A 1
   EXPECT_EQ(t.must(t.vcpu().get_sregs()).cr8, 6u);
 }
 
+// vcpu 3 in x2APIC mode.
+kvmapi::Vcpu x2apic_vcpu(Ctx& t) {
+  t.must(t.vm().create_irqchip());
+  auto vcpu = t.must(t.vm().create_vcpu(3));
+  t.must(vcpu.set_cpuid2(t.must(t.system().get_supported_cpuid())));
+  t.must(vcpu.set_msr(0x1b, 0xfee00c00));
+  return vcpu;
+}
+
+KVM_TEST("vcpu.get_lapic", "x2apic_id_is_in_the_high_byte_by_default", "api.rst 4.57, 7.7",
+         {.needs = {.cpu = cpu_feature::kX2apic}})
+(Ctx& t) {
+  const auto vcpu = x2apic_vcpu(t);
+  EXPECT_EQ(reg(t.must(vcpu.get_lapic()), 0x20), 3u << 24);
+}
+
+KVM_TEST("vcpu.get_lapic", "x2apic_id_is_32_bits_wide_when_asked_for", "api.rst 4.57, 7.7",
+         {.needs = {.cpu = cpu_feature::kX2apic}})
+(Ctx& t) {
+  t.must(t.vm().enable_cap(Cap::X2apicApi, kvmapi::kX2apicApiUse32bitIds));
+  const auto vcpu = x2apic_vcpu(t);
+  EXPECT_EQ(reg(t.must(vcpu.get_lapic()), 0x20), 3u);
+}
+
+KVM_TEST("vcpu.set_lapic", "foreign_x2apic_id_is_einval_with_32_bit_ids", "kvm_apic_state_fixup",
+         {.needs = {.cpu = cpu_feature::kX2apic}, .status = Abi::observed})
+(Ctx& t) {
+  t.must(t.vm().enable_cap(Cap::X2apicApi, kvmapi::kX2apicApiUse32bitIds));
+  const auto vcpu = x2apic_vcpu(t);
+  auto lapic = t.must(vcpu.get_lapic());
+  EXPECT_THAT(vcpu.set_lapic(lapic), Returns(0));
+  set(lapic, 0x20, 4);
+  EXPECT_THAT(vcpu.set_lapic(lapic), FailsWith(EINVAL));
+}
+
 }  // namespace
 }  // namespace conformance

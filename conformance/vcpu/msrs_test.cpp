@@ -262,5 +262,40 @@ KVM_TEST("vcpu.set_msrs", "every_listed_msr_takes_back_what_it_shows", "api.rst 
   }
 }
 
+// IA32_ARCH_CAPABILITIES is a feature MSR: what the host offers, and 0, may be set before the vcpu runs.
+constexpr IoctlCase kFeature[] = {
+    {.name = "feature_msr_before_run_is_accepted",
+     .call =
+         [](Ctx& t) {
+           t.must(t.vcpu().set_cpuid2(t.must(t.system().get_supported_cpuid())));
+           return t.vcpu().set_msrs({{.index = 0x10a, .data = 0}});
+         },
+     .expect = succeeds(1)},
+    {.name = "feature_msr_same_value_after_run_is_accepted",
+     .call =
+         [](Ctx& t) {
+           t.must(t.vcpu().set_cpuid2(t.must(t.system().get_supported_cpuid())));
+           run_once(t);
+           const u64 value = t.must(t.vcpu().get_msr(0x10a));
+           return t.vcpu().set_msrs({{.index = 0x10a, .data = value}});
+         },
+     .expect = succeeds(1)},
+    {.name = "feature_msr_other_value_after_run_by_kernel",
+     .call =
+         [](Ctx& t) {
+           t.must(t.vcpu().set_cpuid2(t.must(t.system().get_supported_cpuid())));
+           kvmapi::Msrs offered{{.index = 0x10a}};
+           t.must(t.system().get_msrs(offered));
+           if (offered[0].data == 0) t.skip("the host offers no bit of IA32_ARCH_CAPABILITIES");
+           t.must(t.vcpu().set_msr(0x10a, 0));
+           run_once(t);
+           return t.vcpu().set_msrs({{.index = 0x10a, .data = offered[0].data}});
+         },
+     .expect = before(6, 2, succeeds(1)).then(before(6, 12, Outcome{}).then(succeeds(0))),
+     .status = Abi::observed,
+     .source = "do_set_msr, kvm_is_immutable_feature_msr"},
+};
+KVM_ROWS("vcpu.set_msrs", "api.rst 4.19", kFeature);
+
 }  // namespace
 }  // namespace conformance

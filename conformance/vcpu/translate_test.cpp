@@ -52,5 +52,42 @@ KVM_TEST("vcpu.translate", "writeable_is_always_1_and_usermode_0", "kvm_arch_vcp
   }
 }
 
+// Long mode: 2 MiB from 0x4000_0040_0000 on are guest memory from 0 on, the 4 KiB behind are at 0x5000.
+constexpr u64 kLinear = 0x400000400000;
+
+void long_mode(Ctx& t) {
+  t.must(t.vcpu().set_cpuid2(t.must(t.system().get_supported_cpuid())));
+  auto table = [&](u64 gpa) { return reinterpret_cast<u64*>(t.memory().data() + gpa); };
+  table(0x10000)[kLinear >> 39 & 511] = 0x11000 | 3;
+  table(0x11000)[kLinear >> 30 & 511] = 0x12000 | 3;
+  table(0x12000)[2] = 0 | 0x83;
+  table(0x12000)[3] = 0x13000 | 3;
+  table(0x13000)[0] = 0x5000 | 3;
+  auto sregs = t.must(t.vcpu().get_sregs());
+  sregs.cr3 = 0x10000;
+  sregs.cr4 = 0x20;
+  sregs.efer = 0x500;
+  sregs.cr0 = 0x80000031;
+  sregs.cs.l = 1;
+  sregs.cs.db = 0;
+  t.must(t.vcpu().set_sregs(sregs));
+}
+
+KVM_TEST("vcpu.translate", "follows_four_levels_in_long_mode", "api.rst 4.15",
+         {.needs = {.cpu = cpu_feature::kLongMode}})
+(Ctx& t) {
+  long_mode(t);
+  EXPECT_EQ(t.must(t.vcpu().translate({kLinear + 0x123456})).physical_address, 0x123456u) << "2 MiB page";
+  EXPECT_EQ(t.must(t.vcpu().translate({kLinear + 0x200abc})).physical_address, 0x5abcu) << "4 KiB page";
+}
+
+KVM_TEST("vcpu.translate", "unmapped_address_in_long_mode_has_valid_0", "api.rst 4.15; kvm_arch_vcpu_ioctl_translate",
+         {.needs = {.cpu = cpu_feature::kLongMode}, .status = Abi::observed})
+(Ctx& t) {
+  long_mode(t);
+  EXPECT_EQ(t.must(t.vcpu().translate({kLinear + 0x201000})).valid, 0);
+  EXPECT_EQ(t.must(t.vcpu().translate({0})).valid, 0);
+}
+
 }  // namespace
 }  // namespace conformance
