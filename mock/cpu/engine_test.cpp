@@ -158,7 +158,8 @@ TEST(Engine, rep_outs_leaves_one_by_one_and_rep_ins_asks_for_all) {
   for (char c : {'a', 'b', 'c'}) {
     ASSERT_EQ(m.cpu.run(100), Stop::io);
     EXPECT_EQ(m.cpu.stop_info().data, static_cast<u64>(c));
-    EXPECT_EQ(m.s().rip, c == 'c' ? 0x100bu : 0x1009u);
+    // After the last element, too: as KVM, which runs it once more with RCX 0.
+    EXPECT_EQ(m.s().rip, 0x1009u);
     m.cpu.complete(nullptr);
   }
   EXPECT_EQ(m.reg(RSI), 0x503u);

@@ -241,6 +241,11 @@ bool outs(Core& core, const Op& op) {
     port_out_retiring(core, static_cast<u16>(core.s.gpr[RDX]), size, value);
     w.advance(RSI, size);
     w.count(1);
+    // KVM leaves RIP on a repeated OUTS after its last element, too: it runs once more, with RCX 0.
+    if (w.repeats() && (core.after & kAfterStop)) {
+      core.s.rip = core.rip_of(op);
+      return true;
+    }
     if (!w.repeats() || w.pause()) return w.suspend();
   }
   return true;

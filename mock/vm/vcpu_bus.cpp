@@ -66,7 +66,7 @@ Reply Vcpu::refused_msr(u32 index, bool is_write) {
   return msr_exit_reason_for(index, is_write) ? Reply::exit : Reply::fault;
 }
 
-u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc() + state().tsc_offset; }
+u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc(); }
 
 Reply Vcpu::write_cr8(u8 value) {
   const u8 before = current_cr8();

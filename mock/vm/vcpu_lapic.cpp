@@ -69,7 +69,7 @@ void Vcpu::end_of_interrupt(u8 vector, bool is_level_triggered, const Lapic&) {
   }
 }
 
-u64 Vcpu::tsc() { return read_tsc(); }
+u64 Vcpu::tsc() { return read_tsc() + state().tsc_offset; }
 s64 Vcpu::now_ns() { return monotonic_ns(); }
 u64 Vcpu::tsc_khz() { return tsc_khz_; }
 
