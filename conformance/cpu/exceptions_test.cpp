@@ -1,5 +1,5 @@
-// Exceptions through the vectors of each mode: which vector, what the frame says, which error code. SDM volume 3 chapter 6,
-// APM volume 2 chapter 8. Page faults: page_fault_test.cpp. Segments and rings: privilege_test.cpp.
+// Exceptions through the vectors of each mode: which vector, what the frame says, which error code. SDM volume 3
+// chapter 6, APM volume 2 chapter 8. Page faults: page_fault_test.cpp. Segments and rings: privilege_test.cpp.
 #include "conformance/support/guest_case.hpp"
 #include "conformance/support/rows.hpp"
 

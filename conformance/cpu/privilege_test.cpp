@@ -76,7 +76,10 @@ constexpr GuestCase kRings[] = {
      .guest = Guest::user_int_21,
      .exits = {taken(13)},
      .check = fault_at_ring_3<13, 0x21 * 8 + 2>},
-    {.name = "hlt_is_general_protection", .guest = Guest::user_hlt, .exits = {taken(13)}, .check = fault_at_ring_3<13, 0>},
+    {.name = "hlt_is_general_protection",
+     .guest = Guest::user_hlt,
+     .exits = {taken(13)},
+     .check = fault_at_ring_3<13, 0>},
     {.name = "cli_without_iopl_is_general_protection",
      .guest = Guest::user_cli,
      .exits = {taken(13)},
@@ -90,12 +93,50 @@ constexpr GuestCase kRings[] = {
      .exits = {taken(13)},
      .check = fault_at_ring_3<13, 0>},
     {.name = "ud2_is_an_invalid_opcode", .guest = Guest::user_ud2, .exits = {taken(6)}, .check = fault_at_ring_3<6, 0>},
-    {.name = "popf_leaves_if_and_iopl_alone",
-     .guest = Guest::user_popf,
-     .exits = {taken(0x80)},
-     .finish = {.rax = 2}},
+    {.name = "popf_leaves_if_and_iopl_alone", .guest = Guest::user_popf, .exits = {taken(0x80)}, .finish = {.rax = 2}},
 };
 KVM_ROWS("cpu.ring_3", "SDM 5.9, 6.12.1", kRings);
+
+// STAR: kernel segments from KERNEL_CS, user segments from USER_CS32 on (SYSRET adds 16 for 64-bit code).
+constexpr kvmapi::u32 kStar = 0xc0000081, kLstar = 0xc0000082, kFmask = 0xc0000084;
+constexpr auto enable_syscall = [](Machine& m) {
+  m.change([](kvmapi::kvm_sregs& s) { s.efer |= 1; });
+  m.t.must(m.vcpu().set_msr(kStar, u64{guests::kUserCs32} << 48 | u64{guests::kKernelCs} << 32));
+  m.t.must(m.vcpu().set_msr(kLstar, m.at("entry")));
+  m.t.must(m.vcpu().set_msr(kFmask, 0x200));
+};
+
+constexpr GuestCase kSyscall[] = {
+    {.name = "enters_ring_0_at_lstar",
+     .guest = Guest::syscall_from_ring_3,
+     .prepare = enable_syscall,
+     .exits = {hlt().at("after_hlt")},
+     .finish = {.rflags = 2},
+     .check =
+         [](Machine& m) {
+           EXPECT_EQ(m.regs().rcx, m.at("after")) << "the return address";
+           EXPECT_EQ(m.regs().r11, 0x202u) << "the flags of ring 3";
+           EXPECT_EQ(m.sregs().cs.selector, guests::kKernelCs);
+           EXPECT_EQ(m.sregs().ss.selector, guests::kKernelDs);
+           EXPECT_EQ(m.regs().rsp, guests::kUserStackTop) << "the stack is not switched";
+         }},
+    {.name = "sysret_returns_to_ring_3",
+     .guest = Guest::syscall_from_ring_3,
+     .prepare = enable_syscall,
+     .exits = {hlt(), taken(6)},
+     .check =
+         [](Machine& m) {
+           EXPECT_EQ(m.frame(6).rip, m.at("after"));
+           EXPECT_EQ(m.frame(6).cs, guests::kUserCs);
+           EXPECT_EQ(m.frame(6).rflags & 0x200, 0x200u);
+           EXPECT_EQ(m.stack(4), guests::kUserDs);
+         }},
+    {.name = "without_sce_is_an_invalid_opcode",
+     .guest = Guest::syscall_not_enabled,
+     .exits = {taken(6)},
+     .check = fault_at_ring_0<6, 0>},
+};
+KVM_ROWS("cpu.syscall", "APM 3: SYSCALL, SYSRET", kSyscall);
 
 constexpr GuestCase kControl[] = {
     {.name = "wp_can_be_set",

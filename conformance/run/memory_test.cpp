@@ -2,6 +2,7 @@
 // missing, and code that changes. api.rst 4.35 (KVM_SET_USER_MEMORY_REGION), 8.44 (KVM_CAP_MEMORY_FAULT_INFO).
 #include <sys/mman.h>
 
+#include "conformance/run/threads.hpp"
 #include "conformance/support/guest_case.hpp"
 #include "conformance/support/rows.hpp"
 
@@ -110,6 +111,33 @@ KVM_TEST("run.memory_slot", "memory_the_host_wrote_between_runs_is_seen", "api.r
     m.poke(kSpare + 0x10, value);
     expect_read(m, value);
   }
+}
+
+KVM_TEST("run.memory_slot", "deleted_under_a_running_guest_makes_its_next_access_exit", "api.rst 4.35")(Ctx& t) {
+  Machine m(t, Guest::poll_hole, Mode::long64);
+  HostPages page(kPageSize);
+  put_slot_at_hole(m, page, 1);
+  Meanwhile other([&] { return watch(m, kData) > 100; }, [&] { delete_slot_1(m); });
+  ASSERT_THAT(m.run(), Returns(0));
+  EXPECT_FALSE(other.is_late());
+  EXPECT_EQ(m.reason(), Exit::Mmio);
+  EXPECT_EQ(m.page().exit.as<kvmapi::kvm_exit_mmio>().phys_addr, kMmioBase + 0x10);
+}
+
+KVM_TEST("run.memory_slot", "other_slots_come_and_go_under_a_running_guest", "api.rst 4.35")(Ctx& t) {
+  Machine m(t, Guest::count_until_told, Mode::long64);
+  HostPages page(kPageSize);
+  Meanwhile other([&] { return watch(m, kData) > 100; },
+                  [&] {
+                    for (int i = 0; i < 20; ++i) {
+                      put_slot_at_hole(m, page, 1);
+                      delete_slot_1(m);
+                    }
+                    tell(m, kData + 4, 1);
+                  });
+  ASSERT_THAT(m.run(), Returns(0));
+  EXPECT_FALSE(other.is_late());
+  EXPECT_EQ(m.reason(), Exit::Io);
 }
 
 // A slot whose host address has no mapping: KVM_RUN fails, the VM stays usable.

@@ -81,6 +81,44 @@ KVM_TEST("run.signal", "ignored_one_does_not_end_run", kRun)(Ctx& t) {
   EXPECT_EQ(m.reason(), Exit::Io);
 }
 
+// The first run of a vcpu sets up what later ones find: a signal in the middle of that is still only EINTR.
+KVM_TEST("run.signal", "storm_during_first_runs_gives_eintr_or_an_exit", kRun)(Ctx& t) {
+  CountedSignal signal(SIGUSR1);
+  std::atomic<bool> is_over{false};
+  std::thread storm([&, thread = pthread_self()] {
+    while (!is_over) {
+      pthread_kill(thread, SIGUSR1);
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    Ctx fresh(t.target());
+    // KVM_CREATE_VM itself may end with EINTR under a storm.
+    auto vm = fresh.system().create_vm();
+    while (!vm.ok() && vm.error().value() == EINTR) vm = fresh.system().create_vm();
+    if (!vm.ok()) break;
+    auto vcpu = vm->create_vcpu(0);
+    if (!vcpu.ok()) break;
+    HostPages page(kvmapi::kPageSize);
+    page.data()[0] = 0xf4;  // hlt
+    (void)vm->set_user_memory_region(slot(0).gpa(0x1000).host(page.data()));
+    auto sregs = vcpu->get_sregs();
+    sregs->cs.base = 0, sregs->cs.selector = 0;
+    (void)vcpu->set_sregs(*sregs);
+    (void)vcpu->set_regs({.rip = 0x1000, .rflags = 2});
+    const bool halted = wait_until([&] {
+      const auto result = vcpu->run();
+      if (result.ok()) return true;
+      EXPECT_THAT(result, FailsWith(EINTR));
+      return false;
+    });
+    EXPECT_TRUE(halted);
+    EXPECT_EQ(vcpu->exit_reason(), Exit::Hlt);
+  }
+  is_over = true;
+  storm.join();
+}
+
 // Blocked outside, open inside KVM_RUN: the way to kick a vcpu that loses no signal.
 KVM_TEST("run.signal_mask", "opens_a_signal_that_is_pending", kMask)(Ctx& t) {
   Machine m(t, Guest::count_forever, Mode::real);

@@ -149,5 +149,41 @@ constexpr GuestCase kIns[] = {
 };
 KVM_ROWS("run.ins", "api.rst 5: KVM_EXIT_IO", kIns);
 
+// The emulator's buffer for INS holds 1024 bytes.
+KVM_TEST("run.ins", "batch_is_at_most_1024_bytes", "pio_in_emulated", {.status = Abi::observed})(Ctx& t) {
+  Machine m(t, Guest::rep_insw, Mode::long64, {.rcx = 1000, .rdi = guests::kSpare});
+  unsigned done = 0;
+  while (done < 1000) {
+    ASSERT_THAT(m.run(), Returns(0));
+    ASSERT_EQ(m.reason(), kvmapi::Exit::Io);
+    const unsigned count = m.page().exit.as<kvmapi::kvm_exit_io>().count;
+    EXPECT_EQ(count, done == 0 ? 512u : 488u);
+    ASSERT_GT(count, 0u);
+    const auto data = m.vcpu().pio_data();
+    for (unsigned i = 0; i < data.size(); ++i) data[i] = static_cast<kvmapi::u8>((2 * done + i) * 7);
+    done += count;
+  }
+  ASSERT_TRUE(run_to_exit(m, hlt(), __FILE__, __LINE__));
+  for (unsigned i = 0; i < 2000; ++i) {
+    ASSERT_EQ(m.peek<kvmapi::u8>(guests::kSpare + i), static_cast<kvmapi::u8>(i * 7)) << "byte " << i;
+  }
+}
+
+// One element of a batch is taken at a time; immediate_exit ends the run between the batches, none is lost.
+KVM_TEST("run.ins", "stopped_by_immediate_exit_goes_on_with_the_rest",
+         "api.rst 5: operations are complete after re-entry", {.needs = {.cap = Cap::ImmediateExit}})
+(Ctx& t) {
+  Machine m(t, Guest::rep_insb, Mode::long64, {.rcx = 5, .rdi = kData + 0xffe});
+  ASSERT_TRUE(run_to_exit(m, io_in(0x20, 1, "ab", 2), __FILE__, __LINE__));
+  m.page().immediate_exit = 1;
+  ASSERT_THAT(m.run(), FailsWith(EINTR));
+  EXPECT_EQ(m.text_at(kData + 0xffe, 2), "ab");
+  EXPECT_EQ(m.regs().rcx, 3u);
+  m.page().immediate_exit = 0;
+  ASSERT_TRUE(run_to_exit(m, io_in(0x20, 1, "cde", 3), __FILE__, __LINE__));
+  ASSERT_TRUE(run_to_exit(m, hlt(), __FILE__, __LINE__));
+  EXPECT_EQ(m.text_at(kData + 0xffe, 5), "abcde");
+}
+
 }  // namespace
 }  // namespace conformance
