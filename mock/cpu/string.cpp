@@ -34,9 +34,11 @@ struct Walker {
   }
   // After an iteration: must the engine look at something before the next one?
   bool pause() const { return core.after || core.step || core.s.attention.load(std::memory_order_relaxed); }
-  // Ends the function for now; the instruction goes on later if something remains.
+  // Ends the function for now; the instruction goes on later if something remains. An iteration that needs user space
+  // leaves RIP on the instruction even if it was the last one, as KVM's emulator does (string_insn_completed() does not
+  // look at RCX).
   bool suspend() {
-    if (repeats() && reg(RCX) != 0) core.s.rip = core.rip_of(op);
+    if (repeats() && (reg(RCX) != 0 || core.after || core.ins_count)) core.s.rip = core.rip_of(op);
     return true;
   }
 };
@@ -241,11 +243,6 @@ bool outs(Core& core, const Op& op) {
     port_out_retiring(core, static_cast<u16>(core.s.gpr[RDX]), size, value);
     w.advance(RSI, size);
     w.count(1);
-    // KVM leaves RIP on a repeated OUTS after its last element, too: it runs once more, with RCX 0.
-    if (w.repeats() && (core.after & kAfterStop)) {
-      core.s.rip = core.rip_of(op);
-      return true;
-    }
     if (!w.repeats() || w.pause()) return w.suspend();
   }
   return true;
