@@ -135,6 +135,32 @@ const bool kRegistered = [] {
   return true;
 }();
 
+// What a capability announces is not there without it: the number is unknown. Left out: ioctls that exist although
+// their capability is 0, because it announces more than the ioctl (TSC scaling, device attributes of other
+// descriptors), and KVM_SMI.
+bool exists_without_its_capability(Ioctl ioctl) {
+  return ioctl == Ioctl::SetTscKhz || ioctl == Ioctl::GetTscKhz || ioctl == Ioctl::Smi ||
+         ioctl == Ioctl::CreateDevice || ioctl == Ioctl::CreateGuestMemfd || ioctl == Ioctl::PreFaultMemory;
+}
+
+const bool kWithoutRegistered = [] {
+  for (const IoctlInfo& ioctl : kvmapi::ioctls()) {
+    if (!ioctl.is_x86 || exists_without_its_capability(ioctl.id)) continue;
+    for (FdKind kind : kKinds) {
+      const Cap cap = announcing(ioctl, kind);
+      if (!ioctl.fds.has(kind) || cap == Cap::None) continue;
+      add_sweep(
+          suite_of(ioctl, kind) + ".without_its_capability_is_unknown", "api.rst 3, 4", {}, __FILE__, __LINE__,
+          [&ioctl, kind, cap](Ctx& t) {
+            if (t.must(t.system().check_extension(cap)) != 0) t.skip(fmt::format("{} is there", kvmapi::c_name(cap)));
+            expect_unknown(t, plain(t, kind), kind, ioctl.number());
+          },
+          "answers as an unknown number where its capability is 0");
+    }
+  }
+  return true;
+}();
+
 constexpr auto kTrace = before(6, 2, fails(EOPNOTSUPP)).then(before(6, 12, Outcome{}).then(fails(EINVAL)));
 
 constexpr IoctlCase kRemoved[] = {
