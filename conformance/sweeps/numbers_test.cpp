@@ -136,8 +136,8 @@ const bool kRegistered = [] {
 }();
 
 // What a capability announces is not there without it: the number is unknown. Left out: ioctls that exist although
-// their capability is 0, because it announces more than the ioctl (TSC scaling, device attributes of other
-// descriptors), and KVM_SMI.
+// their capability is 0, because it announces more than that (TSC scaling, two-dimensional paging, private memory), and
+// KVM_SMI.
 bool exists_without_its_capability(Ioctl ioctl) {
   return ioctl == Ioctl::SetTscKhz || ioctl == Ioctl::GetTscKhz || ioctl == Ioctl::Smi ||
          ioctl == Ioctl::CreateDevice || ioctl == Ioctl::CreateGuestMemfd || ioctl == Ioctl::PreFaultMemory;
