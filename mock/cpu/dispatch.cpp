@@ -1,5 +1,6 @@
 #include "mock/cpu/dispatch.hpp"
 
+#include <algorithm>
 #include <memory>
 
 #include "mock/cpu/engine.hpp"
@@ -15,9 +16,10 @@ struct Table {
 
   Table() {
     for (const auto rows_of :
-         {binary_rows,    unary_rows,   move_rows,         shift_rows,    muldiv_rows,    bits_rows,      stack_rows,
-          branch_rows,    string_rows,  misc_rows,         system_rows,   x87_rows,       fpu_state_rows, simd_int_rows,
-          simd_move_rows, simd_fp_rows, simd_shuffle_rows, simd_avx_rows, simd_sse4_rows, simd_fma_rows}) {
+         {binary_rows,    unary_rows,    move_rows,       shift_rows,   muldiv_rows,       bits_rows,
+          stack_rows,     branch_rows,   string_rows,     misc_rows,    system_rows,       x87_rows,
+          fpu_state_rows, simd_int_rows, simd_move_rows,  simd_fp_rows, simd_shuffle_rows, simd_avx_rows,
+          simd_sse4_rows, simd_fma_rows, simd_string_rows}) {
       for (const Row& row : rows_of()) {
         rows[row.mnemonic] = &row;
         ++count;
@@ -60,6 +62,22 @@ bool is_relative_branch(const ZydisDecodedInstruction& instruction) {
           instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR || instruction.meta.category == ZYDIS_CATEGORY_CALL);
 }
 
+// Extensions of other vendors and of CPUs that no profile describes.
+static constexpr ZydisISAExt kAbsent[] = {
+    ZYDIS_ISA_EXT_AMD3DNOW,  ZYDIS_ISA_EXT_AMD_INVLPGB, ZYDIS_ISA_EXT_AMX_BF16,
+    ZYDIS_ISA_EXT_AMX_INT8,  ZYDIS_ISA_EXT_AMX_TILE,    ZYDIS_ISA_EXT_AVX512VEX,
+    ZYDIS_ISA_EXT_AVX_VNNI,  ZYDIS_ISA_EXT_CET,         ZYDIS_ISA_EXT_CLZERO,
+    ZYDIS_ISA_EXT_ENQCMD,    ZYDIS_ISA_EXT_FMA4,        ZYDIS_ISA_EXT_GFNI,
+    ZYDIS_ISA_EXT_HRESET,    ZYDIS_ISA_EXT_KEYLOCKER,   ZYDIS_ISA_EXT_KEYLOCKER_WIDE,
+    ZYDIS_ISA_EXT_KNC,       ZYDIS_ISA_EXT_KNCV,        ZYDIS_ISA_EXT_MCOMMIT,
+    ZYDIS_ISA_EXT_MONITORX,  ZYDIS_ISA_EXT_MOVDIR,      ZYDIS_ISA_EXT_PADLOCK,
+    ZYDIS_ISA_EXT_PCONFIG,   ZYDIS_ISA_EXT_PT,          ZYDIS_ISA_EXT_RDPRU,
+    ZYDIS_ISA_EXT_RTM,       ZYDIS_ISA_EXT_SERIALIZE,   ZYDIS_ISA_EXT_SGX,
+    ZYDIS_ISA_EXT_SGX_ENCLV, ZYDIS_ISA_EXT_SMX,         ZYDIS_ISA_EXT_SNP,
+    ZYDIS_ISA_EXT_TDX,       ZYDIS_ISA_EXT_TSX_LDTRK,   ZYDIS_ISA_EXT_UINTR,
+    ZYDIS_ISA_EXT_VMFUNC,    ZYDIS_ISA_EXT_VTX,         ZYDIS_ISA_EXT_WAITPKG,
+    ZYDIS_ISA_EXT_XOP,       ZYDIS_ISA_EXT_XSAVES};
+
 bool is_absent(const ZydisDecodedInstruction& instruction) {
   switch (instruction.encoding) {
     case ZYDIS_INSTRUCTION_ENCODING_EVEX:
@@ -68,8 +86,9 @@ bool is_absent(const ZydisDecodedInstruction& instruction) {
     case ZYDIS_INSTRUCTION_ENCODING_3DNOW:
       return true;
     default:
-      return false;
+      break;
   }
+  return std::find(std::begin(kAbsent), std::end(kAbsent), instruction.meta.isa_ext) != std::end(kAbsent);
 }
 
 Handler* undefined_handler() { return &call<undefined>; }

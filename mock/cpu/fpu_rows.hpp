@@ -17,5 +17,6 @@ std::span<const Row> simd_shuffle_rows();
 std::span<const Row> simd_avx_rows();
 std::span<const Row> simd_sse4_rows();
 std::span<const Row> simd_fma_rows();
+std::span<const Row> simd_string_rows();
 
 }  // namespace mock::cpu

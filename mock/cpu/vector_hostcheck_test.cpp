@@ -101,6 +101,7 @@ std::vector<u8> surround(const std::vector<u8>& instruction, bool uses_mmx) {
   }
   c.emit(ZYDIS_MNEMONIC_MOV, {reg(ZYDIS_REGISTER_RAX), memory(kGeneral, 8)});
   c.emit(ZYDIS_MNEMONIC_MOV, {reg(ZYDIS_REGISTER_RCX), memory(kGeneral + 8, 8)});
+  c.emit(ZYDIS_MNEMONIC_MOV, {reg(ZYDIS_REGISTER_RDX), memory(kGeneral + 16, 8)});
   c.emit(ZYDIS_MNEMONIC_CMP, {memory(kMxcsr, 4), immediate(1)});
   c.bytes.insert(c.bytes.end(), instruction.begin(), instruction.end());
   c.emit(ZYDIS_MNEMONIC_MOV, {memory(kOutGeneral, 8), reg(ZYDIS_REGISTER_RAX)});
@@ -249,7 +250,7 @@ TEST_P(Vectors, every_form_equals_the_host) {
 
 INSTANTIATE_TEST_SUITE_P(Families, Vectors,
                          testing::Values(simd_int_rows, simd_move_rows, simd_fp_rows, simd_shuffle_rows, simd_avx_rows,
-                                         simd_sse4_rows, simd_fma_rows));
+                                         simd_sse4_rows, simd_fma_rows, simd_string_rows));
 
 }  // namespace
 
