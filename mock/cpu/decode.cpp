@@ -12,6 +12,7 @@ namespace mock::cpu {
 namespace {
 
 constexpr unsigned kMaxInstructionBytes = 15;
+constexpr unsigned kKnownOperands = 4;
 
 const ZydisDecoder& decoder_for(u32 mode_key) {
   static const auto decoders = [] {
@@ -189,6 +190,11 @@ bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_
       if (b.count > 0) return false;
     }
     ZydisDecoderDecodeOperands(&decoder, &context, &instruction, operands, instruction.operand_count_visible);
+    // Selectors may ask for the kind of an operand that is not there.
+    for (unsigned i = instruction.operand_count_visible; i < kKnownOperands; ++i) {
+      operands[i].type = ZYDIS_OPERAND_TYPE_UNUSED;
+      operands[i].size = 0;
+    }
     fill(op, instruction, operands, rip + instruction.length);
     const Row* const row = find_row(instruction.mnemonic);
     const u16 traits = row ? row->traits : 0;
