@@ -18,21 +18,37 @@ namespace {
 #define SD(op) MOCK_CPU_FP_INSTRUCTION(#op "sd")
 
 // X(mnemonic, bytes of a memory operand, expression)
-#define ARITHMETIC(X)                                                                                                 \
-  X(ADDPS, 16, PS(add))                                                                                               \
-  X(ADDPD, 16, PD(add))                                                                                               \
-  X(ADDSS, 4, SS(add))                                                                                                \
-  X(ADDSD, 8, SD(add))                                                                                                \
-  X(SUBPS, 16, PS(sub))                                                                                               \
-  X(SUBPD, 16, PD(sub))                                                                                               \
-  X(SUBSS, 4, SS(sub))                                                                                                \
-  X(SUBSD, 8, SD(sub)) X(MULPS, 16, PS(mul)) X(MULPD, 16, PD(mul)) X(MULSS, 4, SS(mul)) X(MULSD, 8, SD(mul))          \
-      X(DIVPS, 16, PS(div)) X(DIVPD, 16, PD(div)) X(DIVSS, 4, SS(div)) X(DIVSD, 8, SD(div)) X(MINPS, 16, PS(min))     \
-          X(MINPD, 16, PD(min)) X(MINSS, 4, SS(min)) X(MINSD, 8, SD(min)) X(MAXPS, 16, PS(max)) X(MAXPD, 16, PD(max)) \
-              X(MAXSS, 4, SS(max)) X(MAXSD, 8, SD(max))                                                               \
-                  X(SQRTSS, 4, as_int(_mm_move_ss(as_ps(a), _mm_sqrt_ss(as_ps(b))))) X(SQRTSD, 8, SD(sqrt))           \
-                      X(CVTSS2SD, 4, as_int(_mm_cvtss_sd(as_pd(a), as_ps(b))))                                        \
-                          X(CVTSD2SS, 8, as_int(_mm_cvtsd_ss(as_ps(a), as_pd(b))))
+// clang-format off: its layout of so long a list does not settle
+#define ARITHMETIC(X)                                                \
+  X(ADDPS, 16, PS(add))                                              \
+  X(ADDPD, 16, PD(add))                                              \
+  X(ADDSS, 4, SS(add))                                               \
+  X(ADDSD, 8, SD(add))                                               \
+  X(SUBPS, 16, PS(sub))                                              \
+  X(SUBPD, 16, PD(sub))                                              \
+  X(SUBSS, 4, SS(sub))                                               \
+  X(SUBSD, 8, SD(sub))                                               \
+  X(MULPS, 16, PS(mul))                                              \
+  X(MULPD, 16, PD(mul))                                              \
+  X(MULSS, 4, SS(mul))                                               \
+  X(MULSD, 8, SD(mul))                                               \
+  X(DIVPS, 16, PS(div))                                              \
+  X(DIVPD, 16, PD(div))                                              \
+  X(DIVSS, 4, SS(div))                                               \
+  X(DIVSD, 8, SD(div))                                               \
+  X(MINPS, 16, PS(min))                                              \
+  X(MINPD, 16, PD(min))                                              \
+  X(MINSS, 4, SS(min))                                               \
+  X(MINSD, 8, SD(min))                                               \
+  X(MAXPS, 16, PS(max))                                              \
+  X(MAXPD, 16, PD(max))                                              \
+  X(MAXSS, 4, SS(max))                                               \
+  X(MAXSD, 8, SD(max))                                               \
+  X(SQRTSS, 4, as_int(_mm_move_ss(as_ps(a), _mm_sqrt_ss(as_ps(b))))) \
+  X(SQRTSD, 8, SD(sqrt))                                             \
+  X(CVTSS2SD, 4, as_int(_mm_cvtss_sd(as_pd(a), as_ps(b))))           \
+  X(CVTSD2SS, 8, as_int(_mm_cvtsd_ss(as_ps(a), as_pd(b))))
+// clang-format on
 
 // One operand: a is not used.
 #define UNARY(X)                               \

@@ -80,15 +80,21 @@ UNARY_OPERATIONS(DEFINE)
 #undef DEFINE
 
 // Widening moves: the 256-bit forms take 128 bits to 256 and are in simd_avx.cpp.
-#define WIDENING_OPERATIONS(X)                                                                          \
-  X(PMOVSXBW, 8, _mm_cvtepi8_epi16)                                                                     \
-  X(PMOVSXBD, 4, _mm_cvtepi8_epi32)                                                                     \
-  X(PMOVSXBQ, 2, _mm_cvtepi8_epi64)                                                                     \
-  X(PMOVSXWD, 8, _mm_cvtepi16_epi32)                                                                    \
-  X(PMOVSXWQ, 4, _mm_cvtepi16_epi64)                                                                    \
-  X(PMOVSXDQ, 8, _mm_cvtepi32_epi64)                                                                    \
-  X(PMOVZXBW, 8, _mm_cvtepu8_epi16) X(PMOVZXBD, 4, _mm_cvtepu8_epi32) X(PMOVZXBQ, 2, _mm_cvtepu8_epi64) \
-      X(PMOVZXWD, 8, _mm_cvtepu16_epi32) X(PMOVZXWQ, 4, _mm_cvtepu16_epi64) X(PMOVZXDQ, 8, _mm_cvtepu32_epi64)
+// clang-format off: its layout of so long a list does not settle
+#define WIDENING_OPERATIONS(X)       \
+  X(PMOVSXBW, 8, _mm_cvtepi8_epi16)  \
+  X(PMOVSXBD, 4, _mm_cvtepi8_epi32)  \
+  X(PMOVSXBQ, 2, _mm_cvtepi8_epi64)  \
+  X(PMOVSXWD, 8, _mm_cvtepi16_epi32) \
+  X(PMOVSXWQ, 4, _mm_cvtepi16_epi64) \
+  X(PMOVSXDQ, 8, _mm_cvtepi32_epi64) \
+  X(PMOVZXBW, 8, _mm_cvtepu8_epi16)  \
+  X(PMOVZXBD, 4, _mm_cvtepu8_epi32)  \
+  X(PMOVZXBQ, 2, _mm_cvtepu8_epi64)  \
+  X(PMOVZXWD, 8, _mm_cvtepu16_epi32) \
+  X(PMOVZXWQ, 4, _mm_cvtepu16_epi64) \
+  X(PMOVZXDQ, 8, _mm_cvtepu32_epi64)
+// clang-format on
 #define DEFINE(name, bytes, f) \
   MOCK_CPU_OPERATION(name, f(b), static constexpr bool kUnary = true; static constexpr unsigned kBytes = bytes;)
 WIDENING_OPERATIONS(DEFINE)
