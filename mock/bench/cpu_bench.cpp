@@ -53,7 +53,7 @@ class Guest {
   u64 instructions() const { return instructions_; }
 
  private:
-  TestMachine machine_;
+  FlatMachine machine_;
   const Kernel& kernel_;
   u64 instructions_ = 0;
 };
@@ -122,7 +122,7 @@ void geomean(benchmark::State& state) {
 
 // Exit and re-entry inside the CPU: run() + complete().
 void run_exit(benchmark::State& state, std::string_view code, Stop expected) {
-  TestMachine machine(32 << 20);
+  FlatMachine machine(32 << 20);
   machine.load(kCode, code);
   machine.long_mode(kCode);
   machine.reg(RBX) = 0x3000'0000;
@@ -134,7 +134,7 @@ void run_exit(benchmark::State& state, std::string_view code, Stop expected) {
 }
 
 void create_run_destroy(benchmark::State& state) {
-  TestBus bus(1 << 20);
+  FlatBus bus(1 << 20);
   std::memcpy(bus.ram() + 0x1000, "\x31\xc0\x40\x40\x40\x40\x40\x40\x40\xf4", 10);
   for (auto _ : state) {
     Cpu cpu(bus);

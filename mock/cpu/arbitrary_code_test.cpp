@@ -14,7 +14,7 @@ enum class Mode { real, protected32, long64 };
 // Runs until the stop budget is used up; the program restarts elsewhere after what ends a program.
 void run_noise(Mode mode, u64 seed) {
   std::mt19937_64 random(seed);
-  TestMachine m;
+  FlatMachine m;
   for (u64 i = 0; i < 0x60000; i += 8) m.poke<u64>(i, random());
   switch (mode) {
     case Mode::real:

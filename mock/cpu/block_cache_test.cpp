@@ -105,7 +105,7 @@ class Generator {
   std::vector<ZydisMnemonic> mnemonics_;
 };
 
-void set_up(TestMachine& m, const std::string& code, u64 at, u64 seed) {
+void set_up(FlatMachine& m, const std::string& code, u64 at, u64 seed) {
   m.load(at, code);
   m.long_mode(at);
   m.s().idtr.limit = 0;  // an exception (division) ends the program
@@ -116,7 +116,7 @@ void set_up(TestMachine& m, const std::string& code, u64 at, u64 seed) {
   m.reg(RSP) = 0x8000;
 }
 
-void expect_same(TestMachine& a, TestMachine& b, u64 seed) {
+void expect_same(FlatMachine& a, FlatMachine& b, u64 seed) {
   EXPECT_EQ(a.s().gpr, b.s().gpr) << "seed " << seed;
   EXPECT_EQ(a.s().rip, b.s().rip) << "seed " << seed;
   EXPECT_EQ(a.cpu.rflags(), b.cpu.rflags()) << "seed " << seed;
@@ -129,7 +129,7 @@ TEST(BlockCache, whole_blocks_and_single_steps_agree_on_random_programs) {
     Generator generator(seed);
     const std::string code = generator.program(40, 5);
     const u64 at = kCode + (seed % 2 ? 0 : 0xf80);  // every other one crosses a page
-    TestMachine whole, single;
+    FlatMachine whole, single;
     set_up(whole, code, at, seed);
     set_up(single, code, at, seed);
     const Stop end = whole.cpu.run(1000000);
@@ -145,10 +145,10 @@ TEST(BlockCache, whole_blocks_and_single_steps_agree_on_random_programs) {
 TEST(BlockCache, any_budget_leaves_the_same_state_as_single_steps) {
   Generator generator(99);
   const std::string code = generator.program(60, 3);
-  TestMachine single;
+  FlatMachine single;
   set_up(single, code, kCode, 7);
   for (u64 n = 1; n < 150; ++n) {
-    TestMachine whole;
+    FlatMachine whole;
     set_up(whole, code, kCode, 7);
     const Stop a = whole.cpu.run(n), b = single.cpu.run(1);
     ASSERT_EQ(a, b) << n;
@@ -161,7 +161,7 @@ TEST(BlockCache, any_budget_leaves_the_same_state_as_single_steps) {
 // inc %eax; jmp next page's first instruction ...: one instruction across two pages, then the second page's bytes
 // change.
 TEST(BlockCache, an_instruction_across_pages_is_seen_when_either_page_changes) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1ffe, std::string_view("\xb8\x11\x22\x33\x44\xf4", 6));  // mov $0x44332211, %eax; hlt
   m.protected_mode(0x1ffe);
   EXPECT_EQ(m.cpu.run(10), Stop::hlt);
@@ -173,7 +173,7 @@ TEST(BlockCache, an_instruction_across_pages_is_seen_when_either_page_changes) {
 }
 
 TEST(BlockCache, a_guest_store_to_the_second_page_of_an_instruction_takes_effect) {
-  TestMachine m;
+  FlatMachine m;
   // At 0x1000: movb $0x66, 0x2001; then jump to the instruction across the pages, twice.
   const std::string_view code(
       "\xb9\x02\x00\x00\x00"          // mov $2, %ecx
@@ -189,7 +189,7 @@ TEST(BlockCache, a_guest_store_to_the_second_page_of_an_instruction_takes_effect
 }
 
 TEST(BlockCache, writes_beside_code_leave_its_blocks_alone) {
-  TestMachine m;
+  FlatMachine m;
   // inc %eax; mov %eax, 0x1100; loop; hlt - data in the page of the code.
   m.load(0x1000, std::string_view("\x40\xa3\x00\x11\x00\x00\xe2\xf8\xf4", 9));
   m.protected_mode(0x1000);
@@ -200,7 +200,7 @@ TEST(BlockCache, writes_beside_code_leave_its_blocks_alone) {
 }
 
 TEST(BlockCache, an_aliased_page_is_the_same_code) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, std::string_view("\x40\xf4", 2));
   m.protected_mode(0x1000);
   EXPECT_EQ(m.cpu.run(10), Stop::hlt);

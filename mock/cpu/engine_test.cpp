@@ -14,7 +14,7 @@ SNIPPET(fib64, ".code64",
         "add %edx, %eax; pop %rbx; ret")
 
 TEST(Engine, runs_a_loop_in_real_mode) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, sum_loop16());
   m.real_mode(0x1000);
   EXPECT_EQ(m.cpu.run(1000), Stop::hlt);
@@ -24,7 +24,7 @@ TEST(Engine, runs_a_loop_in_real_mode) {
 }
 
 TEST(Engine, runs_a_loop_in_protected_mode) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, sum_loop32());
   m.protected_mode(0x1000);
   EXPECT_EQ(m.cpu.run(1000), Stop::hlt);
@@ -33,7 +33,7 @@ TEST(Engine, runs_a_loop_in_protected_mode) {
 }
 
 TEST(Engine, runs_recursion_in_long_mode) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, fib64());
   m.long_mode(0x1000);
   EXPECT_EQ(m.cpu.run(1000000), Stop::hlt);
@@ -42,8 +42,8 @@ TEST(Engine, runs_recursion_in_long_mode) {
 }
 
 TEST(Engine, the_budget_stops_anywhere_and_the_run_continues) {
-  TestMachine whole, pieces;
-  for (TestMachine* m : {&whole, &pieces}) {
+  FlatMachine whole, pieces;
+  for (FlatMachine* m : {&whole, &pieces}) {
     m->load(0x1000, fib64());
     m->long_mode(0x1000);
   }
@@ -63,7 +63,7 @@ TEST(Engine, the_budget_stops_anywhere_and_the_run_continues) {
 SNIPPET(port_io, ".code16", "mov $0x1234, %ax; out %ax, $0x10; in $0x11, %al; hlt")
 
 TEST(Engine, out_and_in_stop_on_the_instruction_and_are_completed) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, port_io());
   m.real_mode(0x1000);
   EXPECT_EQ(m.cpu.run(100), Stop::io);
@@ -85,7 +85,7 @@ TEST(Engine, out_and_in_stop_on_the_instruction_and_are_completed) {
 }
 
 TEST(Engine, a_changed_rip_drops_a_waiting_port_access) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, port_io());
   m.real_mode(0x1000);
   ASSERT_EQ(m.cpu.run(100), Stop::io);
@@ -98,7 +98,7 @@ TEST(Engine, a_changed_rip_drops_a_waiting_port_access) {
 SNIPPET(mmio, ".code32", "mov $0x200000, %ebx; mov (%ebx), %eax; addl $5, 8(%ebx); mov %eax, 0x10(%ebx); hlt")
 
 TEST(Engine, device_memory_is_read_by_repeating_and_written_after_retiring) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, mmio());
   m.protected_mode(0x1000);
   EXPECT_EQ(m.cpu.run(100), Stop::mmio_read);
@@ -126,7 +126,7 @@ TEST(Engine, device_memory_is_read_by_repeating_and_written_after_retiring) {
 SNIPPET(self_modifying, ".code32", "mov $3, %ecx; 1: movb $0x43, 0x100e; nop; nop; inc %eax; loop 1b; hlt")
 
 TEST(Engine, code_that_changes_itself_takes_effect_at_once) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, self_modifying());
   m.protected_mode(0x1000);
   EXPECT_EQ(m.cpu.run(100), Stop::hlt);
@@ -135,7 +135,7 @@ TEST(Engine, code_that_changes_itself_takes_effect_at_once) {
 }
 
 TEST(Engine, code_rewritten_by_the_owner_between_two_runs_is_seen) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, std::string_view("\x40\xf4", 2));  // inc %eax; hlt
   m.protected_mode(0x1000);
   EXPECT_EQ(m.cpu.run(100), Stop::hlt);
@@ -151,7 +151,7 @@ SNIPPET(string_exits, ".code16",
         "mov $3, %cx; mov $0x500, %si; mov $0x10, %dx; rep outsb; mov $2, %cx; mov $0x600, %di; rep insb; hlt")
 
 TEST(Engine, rep_outs_leaves_one_by_one_and_rep_ins_asks_for_all) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, string_exits());
   m.load(0x500, "abc");
   m.real_mode(0x1000);
@@ -175,7 +175,7 @@ TEST(Engine, rep_outs_leaves_one_by_one_and_rep_ins_asks_for_all) {
 SNIPPET(interrupted, ".code16", "sti; nop; 1: jmp 1b")
 
 TEST(Engine, an_interrupt_waits_for_the_shadow_of_sti) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, interrupted());
   m.poke<u16>(0x20 * 4, 0x2000);
   m.poke<u8>(0x2000, 0xf4);
@@ -188,7 +188,7 @@ TEST(Engine, an_interrupt_waits_for_the_shadow_of_sti) {
 }
 
 TEST(Engine, missing_host_memory_is_a_stop_on_the_instruction) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, std::string_view("\xa1\x00\x50\xf4", 4));  // mov 0x5000, %ax
   m.real_mode(0x1000);
   m.bus.absent_page = 0x5000;
@@ -198,14 +198,14 @@ TEST(Engine, missing_host_memory_is_a_stop_on_the_instruction) {
 }
 
 TEST(Engine, code_outside_memory_is_unmodelled_without_bytes) {
-  TestMachine m;
+  FlatMachine m;
   m.protected_mode(0x40000000);
   EXPECT_EQ(m.cpu.run(100), Stop::unmodelled);
   EXPECT_EQ(m.cpu.stop_info().instruction_length, 0);
 }
 
 TEST(Engine, a_triple_fault_is_a_shutdown) {
-  TestMachine m;
+  FlatMachine m;
   m.load(0x1000, std::string_view("\x0f\x0b", 2));
   m.protected_mode(0x1000);
   m.s().idtr.limit = 0;

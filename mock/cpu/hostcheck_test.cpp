@@ -110,12 +110,12 @@ class Host {
 };
 
 // The guest sees the scratch page's copy at the same address.
-class CheckBus : public TestBus {
+class CheckBus : public FlatBus {
  public:
-  CheckBus() : TestBus(1 << 20), page_(static_cast<u8*>(std::aligned_alloc(kPageSize, kPageSize)), &std::free) {}
+  CheckBus() : FlatBus(1 << 20), page_(static_cast<u8*>(std::aligned_alloc(kPageSize, kPageSize)), &std::free) {}
   Page page(Gpa address, Access access) override {
     if (address.value == kScratch) return {Page::Kind::ram, page_.get()};
-    return TestBus::page(address, access);
+    return FlatBus::page(address, access);
   }
   u8* scratch() { return page_.get(); }
 
@@ -242,7 +242,7 @@ struct Check {
   unsigned forms = 0, runs = 0, without_host = 0;
 
   Check() {
-    TestMachine maker;  // for the register set-up of long mode
+    FlatMachine maker;  // for the register set-up of long mode
     maker.long_mode(0x1000);
     std::memcpy(bus.ram() + 0x70000, maker.bus.ram() + 0x70000, 0x3000);
     State& s = cpu.state();

@@ -20,9 +20,9 @@
 
 namespace mock::cpu {
 
-class TestBus : public Bus {
+class FlatBus : public Bus {
  public:
-  explicit TestBus(u64 bytes)
+  explicit FlatBus(u64 bytes)
       : bytes_(bytes), ram_(static_cast<u8*>(std::aligned_alloc(kPageSize, bytes)), &std::free) {
     std::memset(ram_.get(), 0, bytes);
   }
@@ -58,8 +58,8 @@ class TestBus : public Bus {
   std::unique_ptr<u8, void (*)(void*)> ram_;
 };
 
-struct TestMachine {
-  explicit TestMachine(u64 bytes = 1 << 20) : bus(bytes), cpu(bus) {}
+struct FlatMachine {
+  explicit FlatMachine(u64 bytes = 1 << 20) : bus(bytes), cpu(bus) {}
 
   void load(u64 address, std::string_view code) { std::memcpy(bus.ram() + address, code.data(), code.size()); }
   template <class T>
@@ -119,7 +119,7 @@ struct TestMachine {
     cpu.state_changed();
   }
 
-  TestBus bus;
+  FlatBus bus;
   Cpu cpu;
 };
 
