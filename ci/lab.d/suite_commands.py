@@ -106,7 +106,7 @@ def as_table(reports):
     head = []
     for target in targets:
         packages = ", ".join(f"{name} {p['version']} of {p['suite']}" for name, p in (target.get("kernel_packages") or {}).items())
-        about = [target.get("unavailable") or target["implementation"], packages, target.get("emulator", "")]
+        about = [(target.get("unavailable") or target["implementation"]).split("\n", 1)[0], packages, target.get("emulator", "")]
         head.append(f"# {target['name']}: " + "; ".join(part for part in about if part))
     verdicts = [{result["id"]: result["verdict"] for result in target["results"]} for target in targets]
     rows = ["\t".join(["id", *(target["name"] for target in targets)])]
