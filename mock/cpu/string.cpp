@@ -12,8 +12,6 @@ namespace mock::cpu {
 
 namespace {
 
-constexpr u64 kPageMask = ~(kPageSize - 1);
-
 struct Walker {
   Core& core;
   const Op& op;
