@@ -6,6 +6,7 @@ import re
 ALLOWED = {
     "kvmapi": ("kvmapi/",),
     "guests": ("guests/",),
+    "guests/programs": ("guests/", "program_rows.inc"),  # generated: the list of images
     "mock/cpu": ("mock/cpu/", "kvmapi/types.hpp", "kvmapi/address.hpp"),
     "mock/devices": ("mock/devices/", "kvmapi/types.hpp"),
     "mock": ("mock/", "kvmapi/"),
