@@ -37,7 +37,13 @@ void shorten_paths(std::string& text) {
 void add_parts(const ::testing::TestPartResultArray& parts, TestEnd& end) {
   for (int i = 0; i < parts.size(); ++i) {
     const ::testing::TestPartResult& part = parts.GetTestPartResult(i);
-    if (part.passed()) continue;
+    if (part.passed()) {
+      // SUCCEED() << "what was counted".
+      const std::string_view note(part.message());
+      if (note.starts_with("Succeeded\n") && note.size() > 10)
+        end.message += fmt::format("{}{}", end.message.empty() ? "" : "\n", note.substr(10));
+      continue;
+    }
     if (part.skipped()) {
       if (end.ending == Ending::pass) end.ending = Ending::skip;
     } else {

@@ -27,14 +27,14 @@ constexpr bool is_failure(Verdict verdict) { return verdict == Verdict::fail || 
 struct TestEnd {
   std::string id;
   Ending ending = Ending::broken;
-  std::string message;  // why, if not pass
+  std::string message;  // why; of a pass: what the test noted by SUCCEED()
   double seconds = 0;
 };
 
 struct TestResult {
   std::string id;
   Verdict verdict = Verdict::broken;
-  std::string message;      // what was seen, for all but pass
+  std::string message;      // what was seen; of a pass: what the test noted
   std::string expectation;  // xfail and xpass: the reason in the expectations file
   double seconds = 0;
 };

@@ -199,6 +199,13 @@ void select_xadd(const Decoded& d, Op&, Selection& s) {
 
 void set_zf(Core& core, bool zf) { core.set_arith_flags((arith_bits(core.lazy) & ~u32{ZF}) | (zf ? ZF : 0u)); }
 
+// What was found; it is `expected` if the exchange took place.
+MOCK_CPU_GUEST_ACCESS u64 compare_exchange_8(u8* host, u64 expected, u64 wanted) {
+  __atomic_compare_exchange_n(reinterpret_cast<u64*>(host), &expected, wanted, false, __ATOMIC_SEQ_CST,
+                              __ATOMIC_SEQ_CST);
+  return expected;
+}
+
 // Two halves of type T: EDX:EAX or RDX:RAX against memory, ECX:EBX or RCX:RBX into it.
 template <class T>
 bool cmpxchg_pair(Core& core, const Op& op) {
@@ -217,11 +224,9 @@ bool cmpxchg_pair(Core& core, const Op& op) {
     u8* const host = op.lock() ? locked_pointer(core, linear, 8, ok) : (ok = true, nullptr);
     if (!ok) return false;
     if (host) {
-      u64 before = __builtin_bit_cast(u64, expected);
-      __atomic_compare_exchange_n(reinterpret_cast<u64*>(host), &before, __builtin_bit_cast(u64, wanted), false,
-                                  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-      old = __builtin_bit_cast(Pair, before);
-      if (core.blocks->write(host, 8)) core.after |= kAfterCode;
+      old = __builtin_bit_cast(
+          Pair, compare_exchange_8(host, __builtin_bit_cast(u64, expected), __builtin_bit_cast(u64, wanted)));
+      note_locked_write(core, host, 8);
       done = true;
     }
   } else {
@@ -230,7 +235,7 @@ bool cmpxchg_pair(Core& core, const Op& op) {
     if (host) {
       old = expected;
       compare_exchange_16(host, old.low, old.high, wanted.low, wanted.high);
-      if (core.blocks->write(host, 16)) core.after |= kAfterCode;
+      note_locked_write(core, host, 16);
       done = true;
     }
   }

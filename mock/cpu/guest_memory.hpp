@@ -1,7 +1,7 @@
-// Plain accesses to guest memory through host pointers. Other vcpu threads and the owner may access the same bytes at
-// any time: that is the guest's business, as on real memory. On an x86 host a single load or store has the guest's
-// ordering (TSO); the tail calls between handlers keep the compiler from moving them. ThreadSanitizer is told to look
-// away here and only here.
+// Accesses to guest memory through host pointers. Other vcpu threads and the owner may access the same bytes at any
+// time: that is the guest's business, as on real memory. So every access is an atomic one (relaxed: on an x86 host a
+// single load or store has the guest's ordering, TSO; the tail calls between handlers keep the compiler from moving
+// them), of 1, 2, 4, 8 or 16 bytes, aligned or not, as the processor has it.
 #pragma once
 
 #include <cstring>
@@ -10,89 +10,72 @@
 
 namespace mock::cpu {
 
-#if defined(__SANITIZE_THREAD__)
-#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"))) inline
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("thread", "alignment"))) inline
-#endif
-#endif
-#ifndef MOCK_CPU_GUEST_ACCESS
 #define MOCK_CPU_GUEST_ACCESS __attribute__((no_sanitize("alignment"))) inline
-#endif
-
-template <class T>
-struct Unaligned {
-  typedef T type __attribute__((aligned(1), may_alias));
-};
 
 template <class T>
 MOCK_CPU_GUEST_ACCESS T load(const u8* host) {
-  return *reinterpret_cast<const volatile typename Unaligned<T>::type*>(host);
+  return __atomic_load_n(reinterpret_cast<const T*>(host), __ATOMIC_RELAXED);
 }
 
 template <class T>
 MOCK_CPU_GUEST_ACCESS void store(u8* host, T value) {
-  *reinterpret_cast<volatile typename Unaligned<T>::type*>(host) = value;
+  __atomic_store_n(reinterpret_cast<T*>(host), value, __ATOMIC_RELAXED);
 }
 
-// Any length, each 1/2/4/8-byte access single.
-MOCK_CPU_GUEST_ACCESS void copy_from_guest(void* to, const u8* host, unsigned size) {
-  switch (size) {
-    case 1: {
-      const u8 v = load<u8>(host);
-      std::memcpy(to, &v, 1);
-      return;
-    }
-    case 2: {
-      const u16 v = load<u16>(host);
-      std::memcpy(to, &v, 2);
-      return;
-    }
-    case 4: {
-      const u32 v = load<u32>(host);
-      std::memcpy(to, &v, 4);
-      return;
-    }
-    case 8: {
-      const u64 v = load<u64>(host);
-      std::memcpy(to, &v, 8);
-      return;
-    }
-    default:
-      __builtin_memcpy(to, host, size);
-  }
+// One instruction each; the compiler has no atomic operation of that size.
+typedef long long SixteenBytes __attribute__((vector_size(16)));
+inline SixteenBytes load_16(const u8* host) {
+  SixteenBytes value;
+  asm volatile("movups %1, %0" : "=x"(value) : "m"(*reinterpret_cast<const u8(*)[16]>(host)));
+  return value;
+}
+inline void store_16(u8* host, SixteenBytes value) {
+  asm volatile("movups %1, %0" : "=m"(*reinterpret_cast<u8(*)[16]>(host)) : "x"(value));
 }
 
-MOCK_CPU_GUEST_ACCESS void copy_to_guest(u8* host, const void* from, unsigned size) {
-  switch (size) {
-    case 1: {
-      u8 v;
-      std::memcpy(&v, from, 1);
-      store(host, v);
-      return;
-    }
-    case 2: {
-      u16 v;
-      std::memcpy(&v, from, 2);
-      store(host, v);
-      return;
-    }
-    case 4: {
-      u32 v;
-      std::memcpy(&v, from, 4);
-      store(host, v);
-      return;
-    }
-    case 8: {
-      u64 v;
-      std::memcpy(&v, from, 8);
-      store(host, v);
-      return;
-    }
-    default:
-      __builtin_memcpy(host, from, size);
+template <class T>
+inline void copy_one_from_guest(u8*& to, const u8*& host, unsigned& size) {
+  const T value = load<T>(host);
+  std::memcpy(to, &value, sizeof value);
+  to += sizeof value;
+  host += sizeof value;
+  size -= sizeof value;
+}
+
+template <class T>
+inline void copy_one_to_guest(u8*& host, const u8*& from, unsigned& size) {
+  T value;
+  std::memcpy(&value, from, sizeof value);
+  store(host, value);
+  host += sizeof value;
+  from += sizeof value;
+  size -= sizeof value;
+}
+
+// Any length; 1, 2, 4, 8 and 16 bytes are a single access.
+inline void copy_from_guest(void* data, const u8* host, unsigned size) {
+  auto* to = static_cast<u8*>(data);
+  for (; size >= 16; to += 16, host += 16, size -= 16) {
+    const SixteenBytes value = load_16(host);
+    std::memcpy(to, &value, sizeof value);
   }
+  if (size & 8) copy_one_from_guest<u64>(to, host, size);
+  if (size & 4) copy_one_from_guest<u32>(to, host, size);
+  if (size & 2) copy_one_from_guest<u16>(to, host, size);
+  if (size & 1) copy_one_from_guest<u8>(to, host, size);
+}
+
+inline void copy_to_guest(u8* host, const void* data, unsigned size) {
+  const auto* from = static_cast<const u8*>(data);
+  for (; size >= 16; host += 16, from += 16, size -= 16) {
+    SixteenBytes value;
+    std::memcpy(&value, from, sizeof value);
+    store_16(host, value);
+  }
+  if (size & 8) copy_one_to_guest<u64>(host, from, size);
+  if (size & 4) copy_one_to_guest<u32>(host, from, size);
+  if (size & 2) copy_one_to_guest<u16>(host, from, size);
+  if (size & 1) copy_one_to_guest<u8>(host, from, size);
 }
 
 // The inline part of translation: host pointer for `size` bytes at a linear address, or null (miss, page crossing,

@@ -91,9 +91,22 @@ constexpr auto with_ea(Ea ea, F f) {
   }
 }
 
-// Atomic read-modify-write in RAM for LOCK: host pointer if the operand is naturally aligned memory, else null.
-// On a fault, ok is false. Device memory and split accesses are done as a read and a write.
+// Atomic read-modify-write in RAM for LOCK: host pointer if the operand lies in one piece of host memory, else null. It
+// may be unaligned and cross lines and pages: the host's LOCK takes that too. On a fault, ok is false. Device memory,
+// and pages that are no neighbours on the host, are done as a read and a write.
 u8* locked_pointer(Core& core, u64 linear, unsigned size, bool& ok);
+// After it: code that lay there is stale.
+void note_locked_write(Core& core, const u8* host, unsigned size);
+
+template <class T, class F>
+MOCK_CPU_GUEST_ACCESS void update_locked(u8* host, F f) {
+  T* const target = reinterpret_cast<T*>(host);
+  T old = load<T>(host);
+  T wanted;
+  do {
+    wanted = f(old);
+  } while (!__atomic_compare_exchange_n(target, &old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+}
 
 // Read-modify-write of operand `operand` through `f(old) -> new`, atomic when `atomic`. False: fault.
 template <class T, class F>
@@ -105,13 +118,8 @@ bool update_memory(Core& core, const Op& op, bool atomic, F f) {
     u8* const host = locked_pointer(core, linear, sizeof(T), ok);
     if (!ok) return false;
     if (host) {
-      T* const target = reinterpret_cast<T*>(host);
-      T old = __atomic_load_n(target, __ATOMIC_RELAXED);
-      T wanted;
-      do {
-        wanted = f(old);
-      } while (!__atomic_compare_exchange_n(target, &old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-      if (core.blocks->write(host, sizeof(T))) core.after |= kAfterCode;
+      update_locked<T>(host, f);
+      note_locked_write(core, host, sizeof(T));
       return true;
     }
   }

@@ -321,14 +321,23 @@ bool Core::probe_write(u64 address, unsigned size) {
 }
 
 u8* locked_pointer(Core& core, u64 linear, unsigned size, bool& ok) {
-  ok = true;
-  if (linear & (size - 1)) return nullptr;
-  Location location;
-  if (!locate(core, linear, Access::write, core.privilege, location)) {
-    ok = false;
-    return nullptr;
+  if (core.watches_data) {
+    core.breakpoint_hits |= breakpoint_hits(core.s, Watch::access, linear, size);
+    core.breakpoint_hits |= breakpoint_hits(core.s, Watch::write, linear, size);
   }
-  return location.host;
+  const unsigned first = std::min<u64>(size, kPageSize - linear % kPageSize);
+  Location here, there;
+  ok = locate(core, linear, Access::write, core.privilege, here);
+  if (!ok || first == size) return ok ? here.host : nullptr;
+  ok = locate(core, next_address(core, linear, first), Access::write, core.privilege, there);
+  return ok && here.host && there.host == here.host + first ? here.host : nullptr;
+}
+
+void note_locked_write(Core& core, const u8* host, unsigned size) {
+  const unsigned first = std::min<u64>(size, kPageSize - reinterpret_cast<u64>(host) % kPageSize);
+  bool is_code = core.blocks->write(host, first);
+  if (first < size) is_code |= core.blocks->write(host + first, size - first);
+  if (is_code) core.after |= kAfterCode;
 }
 
 bool Core::push(u64 value, unsigned size) {

@@ -56,31 +56,50 @@ bool bulk_allowed(const Core& core) {
   return !(core.flags & DF) && !core.step && !(core.s.cpl == 3 && (core.flags & AC));
 }
 
-MOCK_CPU_GUEST_ACCESS void copy_pages(u8* to, const u8* from, u64 bytes, unsigned size) {
-  if (to <= from || to >= from + bytes) {
+#ifdef __SANITIZE_THREAD__
+constexpr bool kHasThreadSanitizer = true;
+#else
+constexpr bool kHasThreadSanitizer = false;
+#endif
+
+// `from` does not begin inside what was written before it is read. The C library moves vectors, each in one piece;
+// ThreadSanitizer would take its accesses for plain ones.
+void copy_run(u8* to, const u8* from, u64 bytes) {
+  if constexpr (!kHasThreadSanitizer) {
     std::memmove(to, from, bytes);
     return;
   }
+  u8 buffer[kPageSize];
+  copy_from_guest(buffer, from, static_cast<unsigned>(bytes));
+  copy_to_guest(to, buffer, static_cast<unsigned>(bytes));
+}
+
+void copy_pages(u8* to, const u8* from, u64 bytes, unsigned size) {
+  if (to <= from || to >= from + bytes) return copy_run(to, from, bytes);
   // Overlapping upwards: what was just written is read again.
   const u64 distance = static_cast<u64>(to - from);
-  if (distance < size) {
-    for (u64 i = 0; i < bytes; i += size) {
-      u8 element[8];
-      std::memcpy(element, from + i, size);
-      std::memcpy(to + i, element, size);
+  const u64 step = distance < size ? size : distance / size * size;
+  for (u64 i = 0; i < bytes; i += step) {
+    u8 element[8];
+    const unsigned part = static_cast<unsigned>(std::min(step, bytes - i));
+    if (distance >= size) {
+      copy_run(to + i, from + i, part);
+      continue;
     }
-    return;
+    copy_from_guest(element, from + i, part);
+    copy_to_guest(to + i, element, part);
   }
-  for (u64 i = 0; i < bytes; i += distance / size * size)
-    std::memcpy(to + i, from + i, std::min(distance / size * size, bytes - i));
 }
 
 template <class T>
-MOCK_CPU_GUEST_ACCESS void fill_page(u8* to, T value, u64 elements) {
-  if constexpr (sizeof(T) == 1)
-    std::memset(to, value, elements);
-  else
-    for (u64 i = 0; i < elements; ++i) std::memcpy(to + i * sizeof(T), &value, sizeof(T));
+void fill_page(u8* to, T value, u64 elements) {
+  T pattern[16 / sizeof(T)];
+  std::fill(std::begin(pattern), std::end(pattern), value);
+  SixteenBytes sixteen;
+  std::memcpy(&sixteen, pattern, sizeof sixteen);
+  u64 bytes = elements * sizeof(T);
+  for (; bytes >= 16; to += 16, bytes -= 16) store_16(to, sixteen);
+  for (; bytes; to += sizeof(T), bytes -= sizeof(T)) store<T>(to, value);
 }
 
 // Several elements by host pointers. 0: not possible, do one; the fault, if any, is found again there.
