@@ -1,15 +1,16 @@
-// The mock CPU beside native code on the same loops, and what an exit costs inside the CPU.
+// The mock's CPU beside native code, Unicorn and QEMU TCG on the same loops, and what an exit costs inside the CPU.
 //
-// kernel/*: each round runs the loop on both, interleaved; counters are medians. MIPS of `mock` and `native` (movs:
-// GB/s), their ratio. kernel/geomean: over the eight integer kernels; needs the others to have run before it.
+// kernel64/*, kernel16/*: each round runs the loop once on every engine that is there, interleaved; counters are
+// medians: MIPS (movs, stos: GB/s) of each engine, and of_<engine>: the mock's throughput as a fraction of that
+// engine's. kernel64/geomean: over the eight integer kernels; needs the others to have run before it. ci/bench prints
+// the table.
 #include <benchmark/benchmark.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <cmath>
-#include <ctime>
+#include <map>
 
-#include "mock/bench/kernels.hpp"
+#include "mock/bench/engine.hpp"
 #include "mock/cpu/test_machine.hpp"
 
 namespace bench {
@@ -17,107 +18,66 @@ namespace {
 
 using namespace mock::cpu;
 
-constexpr u64 kCode = 0x10000, kReturn = 0x8000, kStack = 0x60000, kData = 0x800000;
-
-double cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
+constexpr u64 kCode = 0x10000;
 
 double median(std::vector<double> values) {
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
   return values[values.size() / 2];
 }
 
-class Guest {
- public:
-  explicit Guest(const Kernel& kernel) : machine_(32 << 20), kernel_(kernel) {
-    machine_.load(kCode, kernel.code);
-    machine_.poke<u8>(kReturn, 0xf4);
-    machine_.long_mode(kCode);
-    machine_.s().cr4 |= CR4_OSFXSR;
-    kernel.prepare(machine_.bus.ram() + kData, kData);
+std::vector<std::unique_ptr<Engine>> engines_for(const Kernel& kernel) {
+  std::vector<std::unique_ptr<Engine>> engines;
+  for (const auto make : {make_mock_engine, make_native_engine, make_unicorn_engine, make_qemu_engine}) {
+    if (auto engine = make(kernel)) engines.push_back(std::move(engine));
   }
-  u64 run() {
-    machine_.reg(RDI) = kData;
-    machine_.reg(RSI) = kernel_.iterations;
-    machine_.reg(RSP) = kStack - 8;
-    machine_.poke<u64>(kStack - 8, kReturn);
-    machine_.s().rip = kCode;
-    const u64 before = machine_.cpu.instructions_retired();
-    if (machine_.cpu.run(~u64{0} >> 1) != Stop::hlt) std::abort();
-    instructions_ = machine_.cpu.instructions_retired() - before - 1;
-    return machine_.reg(RAX);
-  }
-  u64 instructions() const { return instructions_; }
+  return engines;
+}
 
- private:
-  FlatMachine machine_;
-  const Kernel& kernel_;
-  u64 instructions_ = 0;
-};
-
-class Native {
- public:
-  explicit Native(const Kernel& kernel) : kernel_(kernel), data_(kDataBytes + 4096) {
-    code_ = mmap(nullptr, kernel.code.size(), PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (code_ == MAP_FAILED) std::abort();
-    std::memcpy(code_, kernel.code.data(), kernel.code.size());
-    base_ = reinterpret_cast<u8*>((reinterpret_cast<u64>(data_.data()) + 4095) & ~u64{4095});
-    kernel.prepare(base_, reinterpret_cast<u64>(base_));
-  }
-  ~Native() { munmap(code_, kernel_.code.size()); }
-  u64 run() { return reinterpret_cast<u64 (*)(u8*, u64)>(code_)(base_, kernel_.iterations); }
-  u64 base() const { return reinterpret_cast<u64>(base_); }
-
- private:
-  const Kernel& kernel_;
-  std::vector<u8> data_;
-  void* code_;
-  u8* base_;
-};
-
-std::vector<double>& integer_ratios() {
-  static std::vector<double> ratios;
+// Engine -> the mock's throughput as a fraction of its, one value per integer kernel.
+std::map<std::string, std::vector<double>>& integer_ratios() {
+  static std::map<std::string, std::vector<double>> ratios;
   return ratios;
 }
 
 void run_kernel(benchmark::State& state, const Kernel& kernel) {
-  Guest guest(kernel);
-  Native native(kernel);
-  const bool is_address = std::string_view(kernel.name) == "chase";
-  const u64 expected = native.run(), got = guest.run();
-  if (is_address ? expected - native.base() != got - kData : expected != got) {
-    state.SkipWithError("the mock's result differs from the native one");
+  const auto engines = engines_for(kernel);
+  const u64 expected = engines[0]->first_result();
+  for (std::size_t i = 1; i < engines.size(); ++i) {
+    if (engines[i]->first_result() == expected) continue;
+    state.SkipWithError((std::string("the result of ") + engines[i]->name() + " differs from the mock's").c_str());
     return;
   }
-  std::vector<double> mock_times, native_times, ratios;
+  // An engine that takes very long sits out the later rounds.
+  constexpr double kEnoughSeconds = 2;
+  std::vector<std::vector<double>> times(engines.size());
+  std::vector<double> spent(engines.size());
   for (auto _ : state) {
-    const double t0 = cpu_seconds();
-    guest.run();
-    const double t1 = cpu_seconds();
-    native.run();
-    const double t2 = cpu_seconds();
-    mock_times.push_back(t1 - t0);
-    native_times.push_back(t2 - t1);
-    ratios.push_back((t2 - t1) / (t1 - t0));
-    state.SetIterationTime(t1 - t0);
+    for (std::size_t i = 0; i < engines.size(); ++i) {
+      if (spent[i] > kEnoughSeconds && times[i].size() >= 3 && i != 0) continue;
+      times[i].push_back(engines[i]->run().seconds);
+      spent[i] += times[i].back();
+    }
+    state.SetIterationTime(times[0].back());
   }
-  const double work = kernel.counts_bytes ? static_cast<double>(kernel.iterations * kMovsBytes) / 1e9
-                                          : static_cast<double>(guest.instructions()) / 1e6;
-  state.counters["mock"] = work / median(mock_times);
-  state.counters["native"] = work / median(native_times);
-  state.counters["ratio"] = median(ratios);
-  const std::string_view name = kernel.name;
-  if (!kernel.counts_bytes && name != "big" && name != "sse2") integer_ratios().push_back(median(ratios));
+  const double work = kernel.bytes != 0 ? static_cast<double>(kernel.iterations * kernel.bytes) / 1e9
+                                        : static_cast<double>(engines[0]->instructions()) / 1e6;
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    state.counters[engines[i]->name()] = work / median(times[i]);
+    if (i == 0) continue;
+    std::vector<double> ratios;
+    for (std::size_t round = 0; round < times[i].size(); ++round) ratios.push_back(times[i][round] / times[0][round]);
+    state.counters[std::string("of_") + engines[i]->name()] = median(ratios);
+    if (kernel.is_integer) integer_ratios()[engines[i]->name()].push_back(median(ratios));
+  }
 }
 
 void geomean(benchmark::State& state) {
-  double sum = 0;
-  for (const double r : integer_ratios()) sum += std::log(r);
   for (auto _ : state) state.SetIterationTime(1e-9);
-  if (!integer_ratios().empty()) state.counters["ratio"] = std::exp(sum / static_cast<double>(integer_ratios().size()));
+  for (const auto& [engine, ratios] : integer_ratios()) {
+    double sum = 0;
+    for (const double ratio : ratios) sum += std::log(ratio);
+    state.counters["of_" + engine] = std::exp(sum / static_cast<double>(ratios.size()));
+  }
 }
 
 // Exit and re-entry inside the CPU: run() + complete().
@@ -148,12 +108,18 @@ void create_run_destroy(benchmark::State& state) {
 using namespace std::string_view_literals;
 
 const bool kRegistered = [] {
-  for (const Kernel& kernel : kernels())
-    benchmark::RegisterBenchmark((std::string("kernel/") + kernel.name).c_str(), run_kernel, kernel)
+  benchmark::AddCustomContext("unicorn", unicorn_version());
+  benchmark::AddCustomContext("qemu", qemu_version());
+  constexpr int kRounds = 9;
+  const auto add = [](const char* family, const Kernel& kernel) {
+    benchmark::RegisterBenchmark((std::string(family) + kernel.name).c_str(), run_kernel, kernel)
         ->UseManualTime()
-        ->MinTime(0.2)
+        ->Iterations(kRounds)
         ->Unit(benchmark::kMillisecond);
-  benchmark::RegisterBenchmark("kernel/geomean", geomean)->UseManualTime()->Iterations(1);
+  };
+  for (const Kernel& kernel : kernels64()) add("kernel64/", kernel);
+  benchmark::RegisterBenchmark("kernel64/geomean", geomean)->UseManualTime()->Iterations(1);
+  for (const Kernel& kernel : kernels16()) add("kernel16/", kernel);
   // Loops: out %al, $0x10; jmp .-2 and the like.
   benchmark::RegisterBenchmark("exit/out", run_exit, "\xe6\x10\xeb\xfc"sv, Stop::io);
   benchmark::RegisterBenchmark("exit/in", run_exit, "\xe4\x10\xeb\xfc"sv, Stop::io);
