@@ -45,6 +45,17 @@ function(kvm_library name)
   endif()
 endfunction()
 
+# kvm_precompile(NAME header...): headers of libraries that most sources of the target include.
+function(kvm_precompile name)
+  if(NOT KVM_PRECOMPILE)
+    return()
+  endif()
+  target_precompile_headers(${name} PRIVATE ${ARGN})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    target_compile_options(${name} PRIVATE -fpch-preprocess)  # ccache asks for it
+  endif()
+endfunction()
+
 # kvm_unit_test(NAME [LINK lib...]): every *_test.cpp of this folder, in one program, with the label "unit".
 function(kvm_unit_test name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})

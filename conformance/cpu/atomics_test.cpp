@@ -59,14 +59,13 @@ void run_row(const CounterCase& row, Ctx& t) {
   });
 }
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const CounterCase> rows) {
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const CounterCase> rows) {
   for (const CounterCase& row : rows) {
     registry.add(Test{.id = fmt::format("{}.{}", suite, row.name.text),
                       .source = source,
                       .status = Abi::sane,
                       .needs = row.needs,
-                      .file = file,
+                      .file = row.name.file,
                       .line = row.name.line,
                       .body = [&row](Ctx& t) { run_row(row, t); },
                       .describe =

@@ -82,14 +82,13 @@ void run_row(const LitmusCase& row, Ctx& t) {
   if (row.is_relaxed) SUCCEED() << "the relaxed outcome was seen " << relaxed << " times";
 }
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const LitmusCase> rows) {
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const LitmusCase> rows) {
   for (const LitmusCase& row : rows) {
     registry.add(Test{.id = fmt::format("{}.{}", suite, row.name.text),
                       .source = source,
                       .status = Abi::sane,
                       .needs = {.vm_cap = Cap::NrVcpus},
-                      .file = file,
+                      .file = row.name.file,
                       .line = row.name.line,
                       .body = [&row](Ctx& t) { run_row(row, t); },
                       .describe =

@@ -82,5 +82,17 @@ KVM_TEST("run.apic_base", "field_follows_set_sregs", "api.rst 5: apic_base")(Ctx
   EXPECT_EQ(m.page().apic_base, 0xfee00900u);
 }
 
+// api.rst calls the field an input as well; no kernel that was measured reads it (kvm_arch_vcpu_ioctl_run).
+KVM_TEST("run.apic_base", "field_written_by_user_space_is_not_taken",
+         "kvm kvm_arch_vcpu_ioctl_run against api.rst 5: apic_base", {.status = Abi::observed})
+(Ctx& t) {
+  Machine m(t, Guest::hlt, Mode::real);
+  const auto before = m.sregs().apic_base;
+  m.page().apic_base = 0xfed00900;
+  ASSERT_THAT(m.run(), Returns(0));
+  EXPECT_EQ(m.sregs().apic_base, before);
+  EXPECT_EQ(m.page().apic_base, before);
+}
+
 }  // namespace
 }  // namespace conformance

@@ -60,6 +60,29 @@ constexpr GuestCase kFlag[] = {
 };
 KVM_ROWS("run.if_flag", "api.rst 5: if_flag", kFlag);
 
+KVM_TEST("run.ready_for_interrupt_injection", "is_clear_while_an_interrupt_waits",
+         "api.rst 5: ready_for_interrupt_injection", {.needs = {.cap = Cap::ImmediateExit}})
+(Ctx& t) {
+  Machine m(t, Guest::count_forever, Mode::long64, {.rflags = 2 | kIf});
+  m.page().immediate_exit = 1;
+  EXPECT_THAT(m.run(), FailsWith(EINTR));
+  EXPECT_EQ(m.page().ready_for_interrupt_injection, 1) << "the guest would take one";
+  inject(m);
+  EXPECT_THAT(m.run(), FailsWith(EINTR));
+  EXPECT_EQ(m.page().ready_for_interrupt_injection, 0) << "one is on its way";
+}
+
+KVM_TEST("run.ready_for_interrupt_injection", "is_set_with_an_in_kernel_irqchip", "kvm post_kvm_run_save",
+         {.needs = {.cap = {Cap::Irqchip, Cap::ImmediateExit}}, .status = Abi::observed})
+(Ctx& t) {
+  t.must(t.vm().create_irqchip());
+  Machine m(t, Guest::count_forever, Mode::long64);
+  m.page().immediate_exit = 1;
+  EXPECT_THAT(m.run(), FailsWith(EINTR));
+  EXPECT_EQ(m.regs().rflags & kIf, 0u);
+  EXPECT_EQ(m.page().ready_for_interrupt_injection, 1) << "whatever IF says";
+}
+
 // The interrupt frame holds where the guest was; its handler halts and returns.
 constexpr GuestCase kInterrupt[] = {
     {.name = "runs_the_handler_of_its_vector",

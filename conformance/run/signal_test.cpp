@@ -185,8 +185,38 @@ KVM_TEST("run.signal_mask", "is_taken_away_by_a_null_pointer", kMask)(Ctx& t) {
   EXPECT_EQ(m.reason(), Exit::Hlt);
 }
 
-// At moments spread over the whole of a loop of runs: before, in and after KVM_RUN, and while the guest runs.
 constexpr int kMoments = 200;
+
+// Signals the thread that made it once for each round, at moments spread over the whole of a loop of runs: before, in
+// and after KVM_RUN, and while the guest runs.
+class MomentKicker {
+ public:
+  explicit MomentKicker(int signal)
+      : thread_([this, signal, target = pthread_self()] {
+          for (int round = 1; round <= kMoments && !gave_up_; ++round) {
+            if (!wait_until([&] { return started_ >= round; })) gave_up_ = true;
+            for (volatile int delay = (round * 7919) % 5000; delay > 0;) delay = delay - 1;
+            pthread_kill(target, signal);
+          }
+        }) {}
+  ~MomentKicker() { finish(); }
+  MomentKicker(const MomentKicker&) = delete;
+  MomentKicker& operator=(const MomentKicker&) = delete;
+
+  void start(int round) { started_ = round; }
+  bool gave_up() const { return gave_up_; }
+  // Lets the thread end; false if a round did not start in time.
+  bool finish() {
+    started_ = kMoments;
+    if (thread_.joinable()) thread_.join();
+    return !gave_up_;
+  }
+
+ private:
+  std::atomic<int> started_{0};
+  std::atomic<bool> gave_up_{false};
+  std::thread thread_;
+};
 
 KVM_TEST("run.signal", "at_any_moment_ends_a_run_when_its_handler_sets_immediate_exit", "api.rst 5: immediate_exit",
          {.needs = {.cap = Cap::ImmediateExit}})
@@ -194,27 +224,16 @@ KVM_TEST("run.signal", "at_any_moment_ends_a_run_when_its_handler_sets_immediate
   Machine m(t, Guest::count_forever, Mode::long64);
   CountedSignal signal(SIGUSR1);
   signal.sets_immediate_exit_of(m.page());
-  std::atomic<int> started{0};
-  std::atomic<bool> gave_up{false};
-  std::thread kicker([&, thread = pthread_self()] {
-    for (int i = 1; i <= kMoments; ++i) {
-      if (!wait_until([&] { return started >= i; })) gave_up = true;
-      for (volatile int delay = (i * 7919) % 5000; delay > 0;) delay = delay - 1;
-      pthread_kill(thread, SIGUSR1);
-      if (gave_up) return;
-    }
-  });
-  for (int i = 1; i <= kMoments && !gave_up; ++i) {
+  MomentKicker kicker(SIGUSR1);
+  for (int i = 1; i <= kMoments && !kicker.gave_up(); ++i) {
     m.page().immediate_exit = 0;
-    started = i;
+    kicker.start(i);
     EXPECT_THAT(m.run(), FailsWith(EINTR));
     // EINTR by the signal itself may be seen before its handler: the handler has run when the call is back.
     EXPECT_EQ(signal.count(), i);
     if (signal.count() != i) break;
   }
-  started = kMoments;
-  kicker.join();
-  EXPECT_FALSE(gave_up);
+  EXPECT_TRUE(kicker.finish());
 }
 
 KVM_TEST("run.signal_mask", "loses_no_signal_at_any_moment", kMask)(Ctx& t) {
@@ -223,25 +242,14 @@ KVM_TEST("run.signal_mask", "loses_no_signal_at_any_moment", kMask)(Ctx& t) {
   BlockedSignal blocked(SIGUSR1);
   const SignalMask mask = mask_without_signals();
   t.must(m.vcpu().set_signal_mask(&mask));
-  std::atomic<int> started{0};
-  std::atomic<bool> gave_up{false};
-  std::thread kicker([&, thread = pthread_self()] {
-    for (int i = 1; i <= kMoments; ++i) {
-      if (!wait_until([&] { return started >= i; })) gave_up = true;
-      for (volatile int delay = (i * 7919) % 5000; delay > 0;) delay = delay - 1;
-      pthread_kill(thread, SIGUSR1);
-      if (gave_up) return;
-    }
-  });
-  for (int i = 1; i <= kMoments && !gave_up; ++i) {
-    started = i;
+  MomentKicker kicker(SIGUSR1);
+  for (int i = 1; i <= kMoments && !kicker.gave_up(); ++i) {
+    kicker.start(i);
     EXPECT_THAT(m.run(), FailsWith(EINTR));
     EXPECT_EQ(m.reason(), Exit::Intr);
     EXPECT_TRUE(blocked.take()) << "after run " << i;
   }
-  started = kMoments;
-  kicker.join();
-  EXPECT_FALSE(gave_up);
+  EXPECT_TRUE(kicker.finish());
 }
 
 }  // namespace

@@ -11,12 +11,14 @@ namespace conformance {
 
 class Ctx;
 
-// A row's name. Remembers the line it is written on, so that a failure points there.
+// A row's name. Remembers where it is written, so that a failure points there.
 struct RowName {
   const char* text = "";
+  const char* file = "";
   int line = 0;
   consteval RowName() = default;
-  consteval RowName(const char* name, int at = __builtin_LINE()) : text(name), line(at) {}  // NOLINT
+  consteval RowName(const char* name, const char* in = __builtin_FILE(), int at = __builtin_LINE())  // NOLINT
+      : text(name), file(in), line(at) {}
 };
 
 // [](Ctx& t) { return t.vm().create_vcpu(0); }: any captureless lambda that returns a Result.

@@ -101,7 +101,8 @@ void compare_registers(const Machine& m, const Registers& wanted, const char* fi
   if (!differences.empty()) ADD_FAILURE_AT(file, line) << "registers at the end differ:" << differences;
 }
 
-void run_row(const GuestCase& row, Mode mode, const char* file, Ctx& t) {
+void run_row(const GuestCase& row, Mode mode, Ctx& t) {
+  const char* const file = row.name.file;
   Machine m(t, row.guest, mode, row.start);
   if (row.prepare) row.prepare.function(m);
   int number = 0;
@@ -202,8 +203,7 @@ std::string text(const ExitStep& step) {
   return text;
 }
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const GuestCase> rows) {
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const GuestCase> rows) {
   for (const GuestCase& row : rows) {
     for (Mode mode : guests::kEveryMode) {
       if (!row.modes.has(mode) || !guests::exists(row.guest, mode)) continue;
@@ -211,9 +211,9 @@ void add_rows(Registry& registry, const char* suite, const char* source, const c
                         .source = row.source != nullptr ? row.source : source,
                         .status = row.status,
                         .needs = row.needs,
-                        .file = file,
+                        .file = row.name.file,
                         .line = row.name.line,
-                        .body = [&row, mode, file](Ctx& t) { run_row(row, mode, file, t); },
+                        .body = [&row, mode](Ctx& t) { run_row(row, mode, t); },
                         .describe = [&row, mode] { return describe(row, mode); }});
     }
   }

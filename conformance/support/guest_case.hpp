@@ -163,7 +163,6 @@ bool run_to_exit(Machine& m, const ExitStep& expected, const char* file, int lin
 // "KVM_EXIT_IO out port 0x10 size 1 count 1 data 61".
 std::string text(const ExitStep& step);
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const GuestCase> rows);
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const GuestCase> rows);
 
 }  // namespace conformance

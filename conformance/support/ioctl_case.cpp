@@ -9,9 +9,9 @@
 namespace conformance {
 namespace {
 
-void run_row(const IoctlCase& row, const char* file, Ctx& t) {
+void run_row(const IoctlCase& row, Ctx& t) {
   if (!row.call || !row.expect.is_set()) {
-    ADD_FAILURE_AT(file, row.name.line) << "the row has no " << (row.call ? ".expect" : ".call");
+    ADD_FAILURE_AT(row.name.file, row.name.line) << "the row has no " << (row.call ? ".expect" : ".call");
     return;
   }
   const Outcome& expected = row.expect.resolve(t.kernel(), t.vendor());
@@ -20,7 +20,7 @@ void run_row(const IoctlCase& row, const char* file, Ctx& t) {
   }
   const Answer got = row.call.function(t);
   if (!expected.accepts(got)) {
-    ADD_FAILURE_AT(file, row.name.line) << "expected: " << expected.text() << "\n     got: " << got.text();
+    ADD_FAILURE_AT(row.name.file, row.name.line) << "expected: " << expected.text() << "\n     got: " << got.text();
     return;
   }
   if (row.check) row.check.function(t);
@@ -32,16 +32,15 @@ std::string describe(const IoctlCase& row) {
 
 }  // namespace
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const IoctlCase> rows) {
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const IoctlCase> rows) {
   for (const IoctlCase& row : rows) {
     registry.add(Test{.id = fmt::format("{}.{}", suite, row.name.text),
                       .source = row.source != nullptr ? row.source : source,
                       .status = row.status,
                       .needs = row.needs,
-                      .file = file,
+                      .file = row.name.file,
                       .line = row.name.line,
-                      .body = [&row, file](Ctx& t) { run_row(row, file, t); },
+                      .body = [&row](Ctx& t) { run_row(row, t); },
                       .describe = [&row] { return describe(row); }});
   }
 }

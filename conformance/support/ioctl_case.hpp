@@ -20,7 +20,6 @@ struct IoctlCase {
   const char* source = nullptr;  // where this claim differs from the suite's source
 };
 
-void add_rows(Registry& registry, const char* suite, const char* source, const char* file,
-              std::span<const IoctlCase> rows);
+void add_rows(Registry& registry, const char* suite, const char* source, std::span<const IoctlCase> rows);
 
 }  // namespace conformance

@@ -36,8 +36,8 @@ struct TestOptions {
 
 struct Registrar {
   template <class Case, std::size_t N>
-  Registrar(const char* suite, const char* source, const char* file, const Case (&rows)[N]) {
-    add_rows(Registry::global(), suite, source, file, std::span<const Case>(rows));
+  Registrar(const char* suite, const char* source, const Case (&rows)[N]) {
+    add_rows(Registry::global(), suite, source, std::span<const Case>(rows));
   }
   Registrar(const char* suite, const char* claim, const char* source, const char* file, int line, void (*body)(Ctx&),
             const TestOptions& options = {});
@@ -49,7 +49,7 @@ struct Registrar {
 #define KVM_CONCAT(a, b) KVM_CONCAT_(a, b)
 
 #define KVM_ROWS(suite, source, rows) \
-  static const ::conformance::Registrar KVM_CONCAT(kvm_rows_, __LINE__)(suite, source, __FILE__, rows)
+  static const ::conformance::Registrar KVM_CONCAT(kvm_rows_, __LINE__)(suite, source, rows)
 
 #define KVM_TEST(suite, claim, source, ...)                                                                   \
   static void KVM_CONCAT(kvm_test_, __LINE__)(::conformance::Ctx&);                                           \
