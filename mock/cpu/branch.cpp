@@ -59,6 +59,18 @@ void call_near64(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_FOLLOW(taken, taken_rip);
 }
 
+template <class T>
+void call_near_narrow(Core* core, const Op* op, s64 budget) {
+  const u64 mask = narrow_stack_mask(core), sp = (core->s.gpr[RSP] - sizeof(T)) & mask;
+  note_access(core, op);
+  u8* const host = fast_stack<T, true>(core, sp);
+  if (!host) [[unlikely]]
+    MOCK_CPU_TAIL(call_near_slow);
+  store<T>(host, static_cast<T>(links_of(op)->fall_rip));
+  set_narrow_stack_pointer(core, mask, sp);
+  MOCK_CPU_FOLLOW(taken, taken_rip);
+}
+
 // --- Computed targets
 // ---------------------------------------------------------------------------------------------------------
 
@@ -111,6 +123,25 @@ void ret64(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_TAIL(call<ret_near>);
 }
 
+template <class T>
+void ret_narrow(Core* core, const Op* op, s64 budget) {
+  const u64 mask = narrow_stack_mask(core), sp = core->s.gpr[RSP] & mask;
+  note_access(core, op);
+  u8* const host = fast_stack<T, false>(core, sp);
+  if (!host) [[unlikely]]
+    MOCK_CPU_TAIL(call<ret_near>);
+  const u64 target = load<T>(host);
+  const JumpEntry& entry = jump_entry(core, target);
+  if (entry.rip == target && target <= core->code_last && may_enter(core, entry.block)) [[likely]] {
+    const s64 left = budget - entry.block->count;
+    if (left >= 0) [[likely]] {
+      set_narrow_stack_pointer(core, mask, sp + sizeof(T) + static_cast<u16>(op->imm));
+      MOCK_CPU_GO(entry.block->first(), left);
+    }
+  }
+  MOCK_CPU_TAIL(call<ret_near>);
+}
+
 void jmp_register64(Core* core, const Op* op, s64 budget) {
   const u64 target = reg64(core, op->slot[0]);
   const JumpEntry& entry = jump_entry(core, target);
@@ -142,15 +173,19 @@ void select_call(const Decoded& d, Op& op, Selection& s) {
     s.handler = &call<call_computed>;
   else if (d.target_is_outside)
     s.handler = &call<jmp_outside>;
+  else if (d.is_64bit())
+    s.handler = op.size_bytes() == 8 ? &call_near64 : &call_near_slow;
   else
-    s.handler = d.is_64bit() && op.size_bytes() == 8 ? &call_near64 : &call_near_slow;
+    s.handler = op.size_bytes() == 2 ? &call_near_narrow<u16> : &call_near_narrow<u32>;
 }
 
 void select_ret(const Decoded& d, Op& op, Selection& s) {
   if (is_far(d))
     s.handler = &call<ret_far>;
+  else if (d.is_64bit())
+    s.handler = op.size_bytes() == 8 ? &ret64 : &call<ret_near>;
   else
-    s.handler = d.is_64bit() && op.size_bytes() == 8 ? &ret64 : &call<ret_near>;
+    s.handler = op.size_bytes() == 2 ? &ret_narrow<u16> : &ret_narrow<u32>;
 }
 
 template <unsigned code>

@@ -74,6 +74,21 @@ constexpr auto with_type(unsigned bits, F f) {
   }
 }
 
+// The stack of 16- and 32-bit modes, whose pointer has the width that SS says.
+inline u64 narrow_stack_mask(const Core* core) { return core->s.seg[SS].db() ? 0xffffffffu : 0xffffu; }
+inline void set_narrow_stack_pointer(Core* core, u64 mask, u64 value) {
+  core->s.gpr[RSP] = (core->s.gpr[RSP] & ~mask) | (value & mask);
+}
+// Host pointer of the T at `offset` of SS, or null (then the slow path does it all again).
+template <class T, bool write>
+inline u8* fast_stack(const Core* core, u64 offset) {
+  const SegmentView& view = core->view[SS];
+  if (static_cast<s64>(offset + sizeof(T) - 1) > (write ? view.write_last : view.read_last)) [[unlikely]]
+    return nullptr;
+  const u64 linear = (view.base + offset) & core->linear_mask;
+  return write ? fast_write<sizeof(T)>(core, linear) : fast_read<sizeof(T)>(core, linear);
+}
+
 // Builds that return to a loop after each handler (sanitizers, no optimisation) do without most of the specialisation:
 // they are for finding faults, and the handlers are many.
 inline constexpr bool kFewHandlers = MOCK_CPU_CALL_THREADED;

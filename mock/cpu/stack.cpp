@@ -1,4 +1,5 @@
-// PUSH POP PUSHA POPA PUSHF POPF ENTER LEAVE. Fast handlers for 64-bit mode; the general ones serve every mode.
+// PUSH POP PUSHA POPA PUSHF POPF ENTER LEAVE. Fast handlers for words of the mode's width (narrow: 16- and 32-bit
+// modes); the general ones serve everything.
 #include "mock/cpu/handler_kit.hpp"
 #include "mock/cpu/system_ops.hpp"
 
@@ -32,6 +33,18 @@ void push64(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_NEXT();
 }
 
+template <class T, bool immediate>
+void push_narrow(Core* core, const Op* op, s64 budget) {
+  const u64 mask = narrow_stack_mask(core), sp = (core->s.gpr[RSP] - sizeof(T)) & mask;
+  note_access(core, op);
+  u8* const host = fast_stack<T, true>(core, sp);
+  if (!host) [[unlikely]]
+    MOCK_CPU_TAIL((call < immediate ? push_immediate : push_register >));
+  store<T>(host, immediate ? static_cast<T>(op->imm) : get<T>(core, op->slot[0]));
+  set_narrow_stack_pointer(core, mask, sp);
+  MOCK_CPU_NEXT();
+}
+
 void select_push(const Decoded& d, Op& op, Selection& s) {
   s.reads_flags = false;
   if (d.is_register(0) && ZydisRegisterGetClass(d.operands[0].reg.value) == ZYDIS_REGCLASS_SEGMENT)
@@ -40,8 +53,12 @@ void select_push(const Decoded& d, Op& op, Selection& s) {
     s.handler = &call<push_memory>;
   else if (d.is_64bit() && op.size_bytes() == 8)
     s.handler = d.is_register(0) ? &push64<false> : &push64<true>;
-  else
+  else if (d.is_64bit())
     s.handler = d.is_register(0) ? &call<push_register> : &call<push_immediate>;
+  else if (op.size_bytes() == 2)
+    s.handler = d.is_register(0) ? &push_narrow<u16, false> : &push_narrow<u16, true>;
+  else
+    s.handler = d.is_register(0) ? &push_narrow<u32, false> : &push_narrow<u32, true>;
 }
 
 // --- POP
@@ -75,6 +92,18 @@ void pop64(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_NEXT();
 }
 
+template <class T>
+void pop_narrow(Core* core, const Op* op, s64 budget) {
+  const u64 mask = narrow_stack_mask(core), sp = core->s.gpr[RSP] & mask;
+  note_access(core, op);
+  u8* const host = fast_stack<T, false>(core, sp);
+  if (!host) [[unlikely]]
+    MOCK_CPU_TAIL(call<pop_register>);
+  set_narrow_stack_pointer(core, mask, sp + sizeof(T));
+  set<T>(core, op->slot[0], load<T>(host));
+  MOCK_CPU_NEXT();
+}
+
 void select_pop(const Decoded& d, Op& op, Selection& s) {
   s.reads_flags = false;
   if (d.is_register(0) && ZydisRegisterGetClass(d.operands[0].reg.value) == ZYDIS_REGCLASS_SEGMENT) {
@@ -82,8 +111,10 @@ void select_pop(const Decoded& d, Op& op, Selection& s) {
     op.prefixes |= 16;
   } else if (d.is_memory(0)) {
     s.handler = &call<pop_memory>;
+  } else if (d.is_64bit()) {
+    s.handler = op.size_bytes() == 8 ? &pop64 : &call<pop_register>;
   } else {
-    s.handler = d.is_64bit() && op.size_bytes() == 8 ? &pop64 : &call<pop_register>;
+    s.handler = op.size_bytes() == 2 ? &pop_narrow<u16> : &pop_narrow<u32>;
   }
 }
 
