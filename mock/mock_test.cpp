@@ -57,6 +57,13 @@ TEST_F(MockBackend, a_duplicate_made_behind_its_back_works_and_keeps_the_vm) {
   EXPECT_TRUE(backend_->close(copy));
 }
 
+TEST_F(MockBackend, closes_descriptors_of_statistics_too) {
+  const int stats = *call(make_vm(), Ioctl::GetStatsFd);
+  EXPECT_TRUE(backend_->close(stats));
+  EXPECT_EQ(::fcntl(stats, F_GETFD), -1);
+  EXPECT_EQ(backend_->close(stats).error().value(), EBADF);
+}
+
 TEST_F(MockBackend, a_vcpu_outlives_the_descriptor_of_its_vm) {
   const int vm = make_vm(), vcpu = *call(vm, Ioctl::CreateVcpu);
   ASSERT_TRUE(backend_->close(vm));

@@ -199,6 +199,34 @@ TEST(BlockCache, writes_beside_code_leave_its_blocks_alone) {
   EXPECT_LE(m.cpu.core().blocks->block_count, 4u);
 }
 
+// mov $3, %ecx; rep movsb; hlt under TF; #DB: inc %ebx; iret. The handler's return leads to code that was stepped
+// before.
+TEST(BlockCache, every_iteration_traps_also_after_a_return_to_code_that_was_stepped_before) {
+  constexpr u64 kIdt = 0x3000, kGdt = 0x4000, kHandler = 0x5000;
+  const auto prepare = [](FlatMachine& m) {
+    m.load(0x1000, std::string_view("\xb9\x03\x00\x00\x00\xf3\xa4\xf4", 8));
+    m.load(kHandler, std::string_view("\x43\xcf", 2));
+    m.poke<u64>(kGdt + 8, 0x00cf9b000000ffff);
+    m.poke<u64>(kIdt + 8, 0x00008e0000080000 | kHandler);
+    m.protected_mode(0x1000);
+    m.s().gdtr = {kGdt, 0xff};
+    m.s().idtr = {kIdt, 0xff};
+    m.reg(RSI) = 0x6000;
+    m.reg(RDI) = 0x6100;
+    m.cpu.set_rflags(TF | kFlagsFixedOne);
+    m.cpu.state_changed();
+  };
+  FlatMachine whole, single;
+  prepare(whole);
+  prepare(single);
+  EXPECT_EQ(whole.cpu.run(100), Stop::hlt);
+  Stop stop = Stop::budget;
+  for (int i = 0; i < 100 && stop == Stop::budget; ++i) stop = single.cpu.run(1);
+  EXPECT_EQ(stop, Stop::hlt);
+  EXPECT_EQ(whole.reg(RBX), 4u);  // MOV and three iterations
+  EXPECT_EQ(single.reg(RBX), 4u);
+}
+
 TEST(BlockCache, an_aliased_page_is_the_same_code) {
   FlatMachine m;
   m.load(0x1000, std::string_view("\x40\xf4", 2));

@@ -124,6 +124,7 @@ void Core::forget_jumps() {
 }
 
 void Core::note_jump(u64 rip, Block* block) {
+  if (step) return;  // every step comes back to the run loop: no handler may find the next one
   const u64 entries = jumps == kNoJump ? 0 : jump_byte_mask / sizeof(JumpEntry) + 1;
   if (jump_fills++ >= entries * 2 && entries < 4096) {
     const u64 count = entries ? entries * 8 : 8;

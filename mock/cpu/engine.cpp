@@ -310,21 +310,26 @@ Stop run_block(Core& core, s64& budget) {
   return kGoOn;
 }
 
-// Delivers an event. False: stopped.
-bool deliver_event(Core& core, const Event& event) {
+// Delivers an event. kGoOn, or why not: then it is still to be delivered, unless the CPU is shut down.
+Stop deliver_event(Core& core, const Event& event) {
   core.after = 0;
   core.in_flight = nullptr;
   core.delivering = event;
   const bool delivered = deliver(core, event);
   core.delivering = {};
-  if (delivered) {
-    if (core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss)
-      core.s.interrupt_shadow_sti = core.s.interrupt_shadow_mov_ss = false;
-    core.mode_changed();
-    if ((core.after & kAfterDevice)) deliver_device_writes(core);
-  }
+  const bool used_devices = core.after & kAfterDevice;
   core.after = 0;
-  return delivered;
+  if (!delivered) {
+    core.device.reads = core.device.replayed = core.device.writes = 0;
+    // User space has no way to answer: KVM_INTERNAL_ERROR_DELIVERY_EV.
+    const Stop stop = core.fault.stop == Stop::mmio_read ? Stop::unmodelled : core.fault.stop;
+    if (stop != Stop::shutdown) core.s.event = event;
+    return stopped(core, stop);
+  }
+  core.s.interrupt_shadow_sti = core.s.interrupt_shadow_mov_ss = false;
+  core.mode_changed();
+  if (used_devices && !deliver_device_writes(core)) return stopped(core, Stop::mmio_write);
+  return kGoOn;
 }
 
 // Work at an instruction boundary. kGoOn: run the next instruction.
@@ -333,10 +338,7 @@ Stop boundary(Core& core) {
   if (s.event.kind != Event::Kind::none) {
     const Event event = s.event;
     s.event = {};
-    if (!deliver_event(core, event)) {
-      if (core.fault.stop != Stop::shutdown) s.event = event;
-      return stopped(core, core.fault.stop);
-    }
+    if (const Stop stop = deliver_event(core, event); stop != kGoOn) return stop;
   }
   const u32 attention = s.attention.load(std::memory_order_acquire);
   if (!attention) return kGoOn;
@@ -356,11 +358,9 @@ Stop boundary(Core& core) {
       Event event;
       event.kind = Event::Kind::nmi;
       event.vector = NMI;
-      if (!deliver_event(core, event)) {
-        s.event = event;
-        return stopped(core, core.fault.stop);
-      }
-      s.nmi_blocked = true;
+      const Stop stop = deliver_event(core, event);
+      s.nmi_blocked = stop == kGoOn || stop == Stop::mmio_write;
+      if (stop != kGoOn) return stop;
       return boundary(core);
     } else if (s.nmi_blocked) {
       s.attention.fetch_and(~u32{kAttentionNmi});  // IRET raises it again
@@ -380,10 +380,7 @@ Stop boundary(Core& core) {
         Event event;
         event.kind = Event::Kind::interrupt;
         event.vector = static_cast<u8>(vector);
-        if (!deliver_event(core, event)) {
-          s.event = event;
-          return stopped(core, core.fault.stop);
-        }
+        if (const Stop stop = deliver_event(core, event); stop != kGoOn) return stop;
         return boundary(core);
       }
     }

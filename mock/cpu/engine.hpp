@@ -97,11 +97,12 @@ template <bool (*f)(Core&, const Op&)>
 void call(Core* core, const Op* op, s64 budget) {
   note_access(core, op);
   if (op->ends_block()) {
+    const bool is_step = core->step;  // the trap that is due comes before the next instruction, also if f ends stepping
     core->s.rip = core->next_rip_of(*op);
     if (!f(*core, *op)) [[unlikely]]
       MOCK_CPU_TAIL(leave_fault);
     if (op->serialises() && core->other_cpus) core->forget_verification();
-    if (core->after) [[unlikely]]
+    if (core->after || is_step) [[unlikely]]
       MOCK_CPU_TAIL(leave_retired);
     MOCK_CPU_JUMP(core->s.rip);
   }

@@ -212,5 +212,53 @@ TEST(Engine, a_triple_fault_is_a_shutdown) {
   EXPECT_EQ(m.cpu.run(100), Stop::shutdown);
 }
 
+// The table of vectors lies in device memory: nothing of the failed delivery is left for a later instruction.
+TEST(Engine, an_event_whose_delivery_reads_a_device_is_unmodelled_and_stays_to_be_delivered) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\x0f\x0b", 2));  // ud2
+  m.load(0x5000, std::string_view("\xf4", 1));
+  m.protected_mode(0x1000);
+  m.s().gdtr = {0x4000, 0xff};
+  m.poke<u64>(0x4008, 0x00cf9b000000ffff);
+  m.s().idtr = {0x200000, 0x7ff};
+  EXPECT_EQ(m.cpu.run(100), Stop::unmodelled);
+  EXPECT_FALSE(m.cpu.is_completion_pending());
+  EXPECT_EQ(m.cpu.core().device.reads, 0u);
+  m.s().idtr = {0x3000, 0x7ff};
+  m.poke<u64>(0x3000 + UD * 8, 0x00008e0000085000);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.s().rip, 0x5001u);
+}
+
+TEST(Engine, the_trap_of_an_instruction_that_ends_stepping_comes_before_the_next_one) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\x6a\x02\x9d\x42\xf4", 5));  // push $2; popf; inc %edx; hlt
+  m.load(0x5000, std::string_view("\x46\x89\xd3\xcf", 4));      // inc %esi; mov %edx, %ebx; iret
+  m.protected_mode(0x1000);
+  m.s().gdtr = {0x4000, 0xff};
+  m.poke<u64>(0x4008, 0x00cf9b000000ffff);
+  m.s().idtr = {0x3000, 0x7ff};
+  m.poke<u64>(0x3000 + DB * 8, 0x00008e0000085000);
+  m.reg(RDX) = 7;
+  m.cpu.set_rflags(TF | kFlagsFixedOne);
+  m.cpu.state_changed();
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+  EXPECT_EQ(m.reg(RSI), 2u) << "traps";
+  EXPECT_EQ(m.reg(RBX), 7u) << "EDX at the last trap";
+  EXPECT_EQ(m.s().event.kind, Event::Kind::none);
+}
+
+TEST(Engine, a_locked_instruction_meets_data_breakpoints) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\xf0\xff\x05\x00\x60\x00\x00\xf4", 8));  // lock incl 0x6000; hlt
+  m.protected_mode(0x1000);
+  m.s().dr[0] = 0x6000;
+  m.s().dr7 = 0x403 | 1u << 16;  // writes, one byte
+  m.cpu.state_changed();
+  m.s().idtr.limit = 0;
+  EXPECT_EQ(m.cpu.run(100), Stop::shutdown);  // #DB without a gate
+  EXPECT_EQ(m.peek<u32>(0x6000), 1u);
+}
+
 }  // namespace
 }  // namespace mock::cpu

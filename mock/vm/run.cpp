@@ -240,6 +240,8 @@ void Vcpu::save_events() {
   if (events_.nmi_pending && !s.nmi_pending) --events_.nmi_pending;
   switch (s.event.kind) {
     case Event::Kind::none:
+      events_.exception.has_payload = false;
+      events_.exception.payload = 0;
       break;
     case Event::Kind::exception:
       events_.exception = {.pending = s.event.has_payload,
