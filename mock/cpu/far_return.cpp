@@ -70,13 +70,27 @@ u64 merge_flags(const Core& core, u64 popped, unsigned size, u8 cpl) {
   return (core.rflags() & ~mask) | (popped & mask);
 }
 
+// IRET inside a virtual-8086 task whose monitor keeps IOPL below 3: with CR4.VME the 16-bit form acts on VIF
+// (APM vol. 3 IRET).
+bool may_return_virtual(const Core& core, u64 flags, unsigned size) {
+  return (core.s.cr4 & CR4_VME) && size == 2 && !(flags & TF) && !((flags & IF) && (core.rflags() & VIP));
+}
+
 bool iret_real(Core& core, unsigned size) {
-  if (core.is_v86() && core.iopl() < 3) return core.raise(GP, 0);
+  const bool is_virtual = core.is_v86() && core.iopl() < 3;
+  if (is_virtual && !(core.s.cr4 & CR4_VME)) return core.raise(GP, 0);
   SystemStack stack = SystemStack::current(core);
   u64 rip, cs, flags;
   if (!stack.pop(rip, size) || !stack.pop(cs, size) || !stack.pop(flags, size)) return false;
   if (rip > core.s.seg[CS].limit_bytes) return core.raise(GP, 0);
-  u64 mask = kArithFlags | TF | IF | DF | NT;
+  if (is_virtual && !may_return_virtual(core, flags, size)) return core.raise(GP, 0);
+  u64 mask = kArithFlags | TF | DF | NT;
+  if (is_virtual) {
+    flags |= flags & IF ? VIF : 0u;
+    mask |= VIF;
+  } else {
+    mask |= IF;
+  }
   if (!core.is_v86()) mask |= IOPL;
   if (size > 2) mask |= RF | AC | ID;
   stack.commit();
@@ -195,10 +209,12 @@ bool interrupt_return(Core& core, unsigned size) {
   } else {
     done = iret_protected(core, size);
   }
-  if (!done) return false;
-  core.keep_rf = true;
+  // NMIs are let in also by an IRET that faults (SDM vol. 3 6.7.1).
+  if (!done && core.fault.is_stop) return false;
   core.s.nmi_blocked = false;
   if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
+  if (!done) return false;
+  core.keep_rf = true;
   core.mode_changed();
   return true;
 }
