@@ -29,7 +29,6 @@ u64 breakpoint_hits(const State& state, Watch watch, u64 address, unsigned size_
   u64 hits = 0;
   for (unsigned n = 0; n < 4; ++n) {
     if (!is_enabled(state.dr7, n) || !concerns(condition(state.dr7, n), watch)) continue;
-    if (watch == Watch::port && !(state.cr4 & CR4_DE)) continue;
     const unsigned length = watch == Watch::execute ? 1 : length_bytes(state.dr7, n);
     const u64 first = state.dr[n] & ~u64{length - 1};
     if (address < first + length && first < address + size_bytes) hits |= u64{1} << n;

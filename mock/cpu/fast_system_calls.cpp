@@ -28,6 +28,18 @@ void enter_kernel(Core& core, u16 selector, u64 rip, u16 code) {
   s.rip = rip;
 }
 
+// The single-step trap of SYSCALL and SYSRET follows TF as they leave it: a kernel whose mask has TF is not stepped into,
+// and a step of the SYSCALL shows up behind the SYSRET.
+void step_by_new_tf(Core& core) {
+  constexpr u64 kSingleStep = 1u << 14;
+  if (!(core.flags & TF)) {
+    core.event_delivered = true;
+    return;
+  }
+  core.s.event = {.kind = Event::Kind::exception, .vector = DB, .has_payload = true, .payload = kSingleStep};
+  core.s.attention.fetch_or(kAttentionInternal);
+}
+
 bool is_canonical(const Core& core, u64 address) { return page_walk::is_canonical(address, core.s.cr4 & CR4_LA57); }
 
 enum class Base : u8 { fs, gs };
@@ -70,6 +82,7 @@ bool syscall(Core& core, const Op&) {
     enter_kernel(core, selector, static_cast<u32>(s.star), kCode32);
     core.set_rflags(core.rflags() & ~u64{VM | IF | RF});
   }
+  step_by_new_tf(core);
   core.mode_changed();
   return true;
 }
@@ -94,6 +107,7 @@ bool sysret(Core& core, const Op& op) {
   }
   constexpr u64 kFromR11 = 0x3c7fd7;
   core.set_rflags(restores_flags ? (s.gpr[R11] & kFromR11) | kFlagsFixedOne : core.rflags() | IF);
+  step_by_new_tf(core);
   core.mode_changed();
   return true;
 }

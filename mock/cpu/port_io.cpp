@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "mock/cpu/debug.hpp"
-
 namespace mock::cpu {
 
 namespace {
@@ -23,7 +21,6 @@ void describe(Core& core, bool is_in, u16 port, unsigned size, u32 count, u64 da
 }  // namespace
 
 bool port_allowed(Core& core, u16 port, unsigned size) {
-  if (core.breakpoints_armed) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::port, port, size);
   if (!core.is_protected() || (!core.is_v86() && core.s.cpl <= core.iopl())) return true;
   constexpr u64 kBitmapOffset = 0x66;  // of the field with the bitmap's offset
   const Segment& tr = core.s.tr;
