@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <mutex>
 #include <set>
 
@@ -37,12 +38,13 @@ Registry& registry() {
 
 class Mock final : public Backend, private vm::Descriptors {
  public:
-  Mock(const Profile& profile, const MockOptions& options)
+  Mock(const Profile& profile, const MockOptions& options, const vm::RandomSource& random)
       : diagnostics_(options.log),
         device_(options.device),
         context_{.profile = &profile,
                  .defect = options.defect,
                  .signals = options.signals,
+                 .random = random,
                  .diagnostics = &diagnostics_,
                  .descriptors = this},
         system_(std::make_shared<vm::System>(context_)) {
@@ -164,8 +166,13 @@ MockResult make_mock(const MockOptions& options) {
   if (!profile)
     return {.backend = nullptr,
             .error = fmt::format("no profile \"{}\"; there are {}", options.profile, fmt::join(profile_names(), ", "))};
+  const char* const variable = std::getenv("KVMMOCK_RANDOM");
+  const std::string wanted = options.random.empty() && variable ? variable : options.random;
+  const auto random = vm::RandomSource::parse(wanted);
+  if (!random)
+    return {.backend = nullptr, .error = fmt::format("random \"{}\" is not {}", wanted, vm::RandomSource::kValid)};
   install_fork_handlers();
-  return {.backend = std::make_unique<Mock>(*profile, options), .error = {}};
+  return {.backend = std::make_unique<Mock>(*profile, options, *random), .error = {}};
 }
 
 }  // namespace mock

@@ -25,6 +25,7 @@ struct MockOptions {
   std::string profile{kDefaultProfile};  // one of profile_names()
   std::string device = "/dev/kvm";       // the path that open() serves
   SignalPolicy signals = SignalPolicy::block;
+  std::string random;            // what RDRAND reads: "host", a seed, "" = as $KVMMOCK_RANDOM says, else seed 0
   std::string log;               // where to report what is not modelled: "stderr", a file, "" = as $KVMMOCK_LOG says
   Defect defect = Defect::none;  // for the test that shows that the suite notices
 };

@@ -6,7 +6,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "kvmapi/exit.hpp"
 #include "kvmapi/ioctl.hpp"
+#include "kvmapi/system.hpp"
 #include "kvmapi/uapi/all.hpp"
 
 namespace mock {
@@ -37,6 +43,42 @@ TEST_F(MockBackend, an_unknown_profile_is_an_error_that_lists_the_known_ones) {
   const MockResult made = make_mock({.profile = "3.2"});
   EXPECT_FALSE(made);
   EXPECT_NE(made.error.find("6.12"), std::string::npos) << made.error;
+}
+
+TEST_F(MockBackend, a_random_source_that_is_none_is_an_error_that_lists_the_valid_ones) {
+  EXPECT_TRUE(make_mock({.random = "host"}));
+  EXPECT_TRUE(make_mock({.random = "12345"}));
+  for (const char* wrong : {"hosts", "-1", "12x"}) {
+    const MockResult made = make_mock({.random = wrong});
+    EXPECT_FALSE(made) << wrong;
+    EXPECT_NE(made.error.find("\"host\""), std::string::npos) << made.error;
+  }
+}
+
+// FXRSTOR from a device wants more answers than the CPU keeps.
+TEST_F(MockBackend, an_instruction_that_is_not_modelled_is_named_in_the_log) {
+  const std::string log = testing::TempDir() + "kvmmock_mock_test.log";
+  std::remove(log.c_str());
+  {
+    const MockResult made = make_mock({.log = log});
+    const kvmapi::System system(*made.backend);
+    const kvmapi::Vm vm = *system.create_vm();
+    kvmapi::Vcpu vcpu = *vm.create_vcpu(0);
+    alignas(4096) static u8 page[4096] = {0x0f, 0xae, 0x0e, 0x00, 0xd0};  // fxrstor [0xd000]
+    ASSERT_TRUE(vm.set_user_memory_region(
+        {.guest_phys_addr = 0, .memory_size = sizeof page, .userspace_addr = reinterpret_cast<u64>(page)}));
+    kvmapi::kvm_sregs sregs = *vcpu.get_sregs();
+    sregs.cs.base = sregs.cs.selector = 0;
+    ASSERT_TRUE(vcpu.set_sregs(sregs));
+    ASSERT_TRUE(vcpu.set_regs({.rip = 0, .rflags = 2}));
+    do ASSERT_TRUE(vcpu.run());
+    while (static_cast<kvmapi::Exit>(vcpu.page().exit_reason) == kvmapi::Exit::Mmio);
+    EXPECT_EQ(static_cast<kvmapi::Exit>(vcpu.page().exit_reason), kvmapi::Exit::InternalError);
+  }
+  std::stringstream text;
+  text << std::ifstream(log).rdbuf();
+  EXPECT_NE(text.str().find("fxrstor [0xD000] (0f ae 0e 00 d0"), std::string::npos) << text.str();
+  std::remove(log.c_str());
 }
 
 TEST_F(MockBackend, unknown_numbers_have_the_errno_of_their_kind_of_descriptor) {

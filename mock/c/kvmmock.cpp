@@ -48,6 +48,7 @@ kvmmock* create(const kvmmock_options* options, char* message, size_t message_si
   wanted.profile = option(options, &kvmmock_options::profile, wanted.profile.c_str());
   wanted.device = option(options, &kvmmock_options::device, wanted.device.c_str());
   wanted.log = option(options, &kvmmock_options::log, "");
+  wanted.random = option(options, &kvmmock_options::random, "");
   mock::MockResult made = mock::make_mock(wanted);
   if (!made) return refused(EINVAL, made.error, message, message_size);
   auto handle = std::make_unique<kvmmock>();

@@ -37,6 +37,7 @@ struct kvmmock_options {
   const char *profile; /* which kernel to answer as, see kvmmock_profile_name(); NULL: the default */
   const char *device;  /* the path that kvmmock_open() serves; NULL: "/dev/kvm" */
   const char *log;     /* where to report what is not modelled: "stderr" or a file; NULL: nowhere */
+  const char *random;  /* what RDRAND and RDSEED read: "host", or a seed as a number; NULL: the same numbers each time */
 };
 
 /* A new mock; options may be NULL. On failure NULL, errno EINVAL, and what is wrong with the options in `message` (cut to

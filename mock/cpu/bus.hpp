@@ -30,6 +30,18 @@ enum class Reply : u8 {
   fault,  // MSR only: the access raises #GP(0)
 };
 
+// A sequence of pseudo-random numbers (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
+struct SplitMix64 {
+  u64 state = 0;
+
+  u64 next() {
+    u64 z = state += 0x9e3779b97f4a7c15;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+};
+
 class Bus {
  public:
   virtual ~Bus() = default;
@@ -65,13 +77,15 @@ class Bus {
   // The counter that State::tsc_offset is added to.
   virtual u64 read_tsc() = 0;
 
-  // RDRAND, RDSEED. By default a fixed sequence (splitmix64), so that runs repeat; an owner may give real entropy.
-  virtual u64 random() {
-    u64 z = random_state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
+  // RDRAND, RDSEED. By default a fixed sequence, so that runs repeat; an owner may give another or real entropy.
+  virtual u64 random() { return random_.next(); }
+
+  // Where KVM, which emulates these instructions, lets its user choose (KVM_CAP_DISABLE_QUIRKS2).
+  enum class Quirk : u8 {
+    mwait_never_ud,      // MONITOR and MWAIT do nothing also when CPUID has no MONITOR
+    fix_hypercall_insn,  // the other vendor's hypercall is rewritten; else #UD
+  };
+  virtual bool has_quirk(Quirk) { return true; }
 
   // Asked at an instruction boundary with interrupts enabled while State::attention has kAttentionInterrupt set.
   // The vector to deliver, or -1 if there is none.
@@ -82,7 +96,7 @@ class Bus {
   virtual u8 read_cr8() = 0;
 
  private:
-  u64 random_state_ = 0;
+  SplitMix64 random_;
 };
 
 }  // namespace mock::cpu

@@ -53,6 +53,7 @@ void Cpu::reset() {
   s.sysenter_cs = s.sysenter_esp = s.sysenter_eip = 0;
   s.tsc_aux = s.tsc_offset = 0;
   s.pat = 0x0007040600070406;
+  s.smbase = 0x30000;
   init();
 }
 
@@ -77,7 +78,7 @@ void Cpu::init() {
   s.dr7 = 0x400;
   s.cpl = 0;
   s.interrupt_shadow_sti = s.interrupt_shadow_mov_ss = false;
-  s.nmi_blocked = s.nmi_pending = s.in_smm = false;
+  s.nmi_blocked = s.nmi_pending = s.smi_pending = s.in_smm = s.smm_inside_nmi = false;
   s.event = {};
   core_.interrupt_waiting = core_.window_waiting = false;
   forget(core_);

@@ -3,6 +3,7 @@
 #include "mock/cpu/engine.hpp"
 #include "mock/cpu/far.hpp"
 #include "mock/cpu/row.hpp"
+#include "mock/cpu/smm.hpp"
 #include "mock/cpu/system_ops.hpp"
 
 namespace mock::cpu {
@@ -52,7 +53,7 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_INT1, &call<int1>, kEndsBlock},
     {ZYDIS_MNEMONIC_INTO, &call<into>, kEndsBlock},
     {ZYDIS_MNEMONIC_BOUND, &call<bound>, 0},
-    {ZYDIS_MNEMONIC_RSM, &call<undefined>, kEndsBlock},
+    {ZYDIS_MNEMONIC_RSM, &call<rsm>, kMode},
     {ZYDIS_MNEMONIC_IRET, &call<iret>, kMode},
     {ZYDIS_MNEMONIC_IRETD, &call<iret>, kMode},
     {ZYDIS_MNEMONIC_IRETQ, &call<iret>, kMode},

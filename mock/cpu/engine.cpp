@@ -9,6 +9,7 @@
 #include "mock/cpu/exceptions.hpp"
 #include "mock/cpu/memory.hpp"
 #include "mock/cpu/run_loop.hpp"
+#include "mock/cpu/smm.hpp"
 
 namespace mock::cpu {
 
@@ -281,7 +282,10 @@ Stop run_block(Core& core, s64& budget) {
   core.budget_left = budget;
   if (block) {
     core.leaving = Leave::none;
+    // A step ends here whatever blocks the jump cache knows.
+    if (stepping) core.s.attention.fetch_or(kAttentionInternal, std::memory_order_relaxed);
     execute(core, block, budget);
+    if (stepping) core.s.attention.fetch_and(~u32{kAttentionInternal}, std::memory_order_relaxed);
   }
   budget = core.budget_left;
   if (core.step_once) {
@@ -349,6 +353,13 @@ Stop boundary(Core& core) {
   if (attention & kAttentionStop) return stopped(core, Stop::attention);
   s.attention.fetch_and(~u32{kAttentionInternal});
   const bool shadow = s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss;
+  if (attention & kAttentionSmi) {
+    s.attention.fetch_and(~u32{kAttentionSmi});  // RSM raises it again
+    if (s.smi_pending && !s.in_smm) {
+      s.smi_pending = false;
+      return enter_smm(core) ? boundary(core) : stopped(core, core.fault.stop);
+    }
+  }
   if (attention & kAttentionNmi) {
     if (!s.nmi_pending) {
       s.attention.fetch_and(~u32{kAttentionNmi});

@@ -28,8 +28,8 @@ void enter_kernel(Core& core, u16 selector, u64 rip, u16 code) {
   s.rip = rip;
 }
 
-// The single-step trap of SYSCALL and SYSRET follows TF as they leave it: a kernel whose mask has TF is not stepped into,
-// and a step of the SYSCALL shows up behind the SYSRET.
+// The single-step trap of SYSCALL and SYSRET follows TF as they leave it: a kernel whose mask has TF is not stepped
+// into, and a step of the SYSCALL shows up behind the SYSRET.
 void step_by_new_tf(Core& core) {
   constexpr u64 kSingleStep = 1u << 14;
   if (!(core.flags & TF)) {

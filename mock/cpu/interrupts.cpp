@@ -86,8 +86,6 @@ bool bound(Core& core, const Op& op) {
   return index < extend(lower) || index > extend(upper) ? core.raise(BR) : true;
 }
 
-bool undefined(Core& core, const Op&) { return core.raise(UD); }
-
 bool cli(Core& core, const Op&) {
   const u64 flags = core.rflags();
   if (core.is_real() || core.s.cpl <= core.iopl()) {

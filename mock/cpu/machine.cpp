@@ -40,6 +40,12 @@ void patch_cpuid(Core& core, u32 leaf, u32 subleaf, Bus::CpuidResult& r) {
   if (leaf == 0xd && subleaf == 0 && r.eax) r.ebx = xsave_bytes(core, core.s.fpu.xcr0);
 }
 
+bool monitor_or_mwait(Core& core, u32 known_extensions) {
+  if (core.s.cpl) return core.raise(UD);
+  if (!core.features.monitor && !core.bus.has_quirk(Bus::Quirk::mwait_never_ud)) return core.raise(UD);
+  return static_cast<u32>(core.s.gpr[RCX]) & ~known_extensions ? core.raise(GP, 0) : true;
+}
+
 constexpr u8 kVmmcallBytes[3] = {0x0f, 0x01, 0xd9};
 
 }  // namespace
@@ -86,15 +92,16 @@ bool rdpmc(Core& core, const Op&) { return core.raise(GP, 0); }
 bool rdrand(Core& core, const Op& op) { return random(core, op, core.features.rdrand); }
 bool rdseed(Core& core, const Op& op) { return random(core, op, core.features.rdseed); }
 
-// KVM_X86_QUIRK_MWAIT_NEVER_UD: both do nothing whatever CPUID says.
-bool monitor(Core& core, const Op&) { return core.s.cpl ? core.raise(UD) : true; }
-bool mwait(Core& core, const Op&) { return core.s.cpl ? core.raise(UD) : true; }
+// Both do nothing but check (kvm_emulate_monitor_mwait()). ECX: extensions; MWAIT knows "interrupts end it".
+bool monitor(Core& core, const Op&) { return monitor_or_mwait(core, 0); }
+bool mwait(Core& core, const Op&) { return monitor_or_mwait(core, 1); }
 
 bool vmmcall(Core& core, const Op&) { return core.features.is_amd ? core.stop_hypercall() : core.raise(UD); }
 
 // The other vendor's instruction is rewritten to the right one and executed again (KVM_X86_QUIRK_FIX_HYPERCALL_INSN).
 bool vmcall(Core& core, const Op& op) {
   if (!core.features.is_amd) return core.stop_hypercall();
+  if (!core.bus.has_quirk(Bus::Quirk::fix_hypercall_insn)) return core.raise(UD);
   const u64 rip = core.rip_of(op);
   const u64 address = core.is_64bit() ? rip : static_cast<u32>(core.s.seg[CS].base + rip);
   if (!core.write_linear(address, kVmmcallBytes, sizeof kVmmcallBytes)) return false;

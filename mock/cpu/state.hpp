@@ -185,13 +185,15 @@ struct State {
   bool interrupt_shadow_sti = false, interrupt_shadow_mov_ss = false;
   bool nmi_blocked = false;
   bool in_smm = false;
-  Event event;  // to be delivered before the next instruction
-  bool nmi_pending = false;
+  bool smm_inside_nmi = false;  // NMIs were blocked when the SMI came
+  Event event;                  // to be delivered before the next instruction
+  bool nmi_pending = false, smi_pending = false;
 
   u64 star = 0, lstar = 0, cstar = 0, fmask = 0, kernel_gs_base = 0;
   u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
   u64 tsc_aux = 0, pat = 0x0007040600070406;
   u64 tsc_offset = 0;
+  u64 smbase = 0x30000;
 
   FpuState fpu;
 };

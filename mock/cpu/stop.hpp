@@ -25,6 +25,8 @@ enum class Stop : u8 {
   shutdown,          // triple fault
   unmodelled,        // instruction without semantics here, or code fetch from outside memory
   host_fault,        // guest memory without host page
+  no_save_state,     // an SMI came and its save state has no memory; the CPU is in SMM nevertheless
+  bad_save_state,    // RSM could not read or load the save state
   interrupt_window,  // kAttentionWindow was set and an interrupt could be delivered now
 };
 

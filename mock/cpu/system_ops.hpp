@@ -60,7 +60,6 @@ bool int3(Core& core, const Op& op);
 bool int1(Core& core, const Op& op);
 bool into(Core& core, const Op& op);
 bool bound(Core& core, const Op& op);
-bool undefined(Core& core, const Op& op);  // RSM outside SMM
 bool cli(Core& core, const Op& op);
 bool sti(Core& core, const Op& op);
 bool clac(Core& core, const Op& op);

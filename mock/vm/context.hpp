@@ -10,6 +10,7 @@
 #include "mock/faults/defects.hpp"
 #include "mock/faults/diagnostics.hpp"
 #include "mock/profile/profile.hpp"
+#include "mock/vm/random_source.hpp"
 
 namespace mock::vm {
 
@@ -37,6 +38,7 @@ struct Context {
   const Profile* profile = nullptr;
   Defect defect = Defect::none;
   SignalPolicy signals = SignalPolicy::block;
+  RandomSource random;
   Diagnostics* diagnostics = nullptr;
   Descriptors* descriptors = nullptr;
 

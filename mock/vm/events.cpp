@@ -40,7 +40,8 @@ Result<kvm_vcpu_events> Vcpu::get_vcpu_events() {
   out.nmi.masked = state().nmi_blocked;
   out.smi.smm = state().in_smm;
   out.smi.pending = events_.smi_pending;
-  out.smi.latched_init = state().in_smm && has_init_or_sipi();
+  out.smi.smm_inside_nmi = state().smm_inside_nmi;
+  out.smi.latched_init = lapic_ && (lapic_->signals() & devices::Lapic::kInit);
   out.flags = kVcpueventValidNmiPending | kVcpueventValidShadow | kVcpueventValidSmm;
   if (payload) out.flags |= kVcpueventValidPayload;
   if (vm_.config().triple_fault_event) {
@@ -87,8 +88,7 @@ Result<int> Vcpu::set_vcpu_events(const kvm_vcpu_events& in) {
   if (in.flags & kVcpueventValidNmiPending) events_.nmi_pending = std::min<u8>(in.nmi.pending, in.nmi.masked ? 1 : 2);
   state().nmi_blocked = in.nmi.masked;
   if (in.flags & kVcpueventValidSmm) {
-    state().in_smm = in.smi.smm;
-    events_.smi_pending = in.smi.pending;
+    set_smm(in.smi);
   }
   if (in.flags & kVcpueventValidTripleFault) {
     if (!vm_.config().triple_fault_event) return err(EINVAL);
@@ -96,6 +96,20 @@ Result<int> Vcpu::set_vcpu_events(const kvm_vcpu_events& in) {
   }
   state_changed_ = true;
   return 0;
+}
+
+// Leaving SMM forgets that NMIs were blocked before it; without SMM the field says nothing.
+void Vcpu::set_smm(const kvm_vcpu_events_smi& smi) {
+  cpu::State& s = state();
+  if (s.in_smm != (smi.smm != 0)) translations_changed_ = true;
+  s.in_smm = smi.smm != 0;
+  s.smm_inside_nmi = s.in_smm && smi.smm_inside_nmi;
+  events_.smi_pending = smi.pending != 0;
+  if (!lapic_) return;
+  if (smi.latched_init)
+    lapic_->accept({.mode = devices::DeliveryMode::init});
+  else
+    lapic_->take_signals(devices::Lapic::kInit);
 }
 
 // The side effect that a payload describes: DR6 of a #DB, CR2 of a #PF (kvm_deliver_exception_payload()).

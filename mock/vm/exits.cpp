@@ -1,12 +1,14 @@
 // What a stop of the CPU becomes in struct kvm_run: exit reason, payload, and what the next KVM_RUN must complete.
 // api.rst section 5.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "kvmapi/exit.hpp"
+#include "mock/cpu/disassembly.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -72,6 +74,19 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
       return Next::exit;
     case Stop::host_fault:
       return err(EFAULT);
+    case Stop::no_save_state:
+      // QUIRK(kvm, since 6.2, enter_smm): the VM is dead; before, the handler ran without a saved state.
+      if (!vm_.profile().since(6, 12)) return Next::run;
+      vm_.kill();
+      return err(EIO);
+    case Stop::bad_save_state:
+      // QUIRK(kvm, until 5.13, em_rsm): an emulation failure instead of the shutdown.
+      if (!vm_.profile().since(6, 1)) {
+        exit_internal_error(info);
+        return Next::exit;
+      }
+      run.exit_reason = exit_number(Exit::Shutdown);
+      return Next::exit;
     case Stop::interrupt_window:
       return Next::run;
   }
@@ -105,7 +120,7 @@ void Vcpu::exit_io(const StopInfo& info) {
   if (info.port == kQuirkPort7e && vm_.has_quirk(kX86QuirkOut7eIncRip)) {
     completion_ = Completion::none;
     (void)guarded([&] { return cpu_.complete(data); });
-    save_events();
+    save_new_event();
   }
   if (vm_.has_defect(Defect::out_without_rip_advance)) drop_completion();
 }
@@ -136,7 +151,7 @@ Result<Vcpu::Next> Vcpu::exit_lapic(const StopInfo& info, bool is_write) {
   const Stop rest = guarded([&] {
     return cpu_.stop_info().reason == Stop::msr_write ? cpu_.complete_msr(false, 0) : cpu_.complete(data.data());
   });
-  save_events();
+  save_new_event();
   if (pending_eoi_) {
     run.exit_reason = exit_number(Exit::IoapicEoi);
     run.exit.set(kvm_exit_eoi{.vector = *std::exchange(pending_eoi_, std::nullopt)});
@@ -193,7 +208,7 @@ Result<Vcpu::Next> Vcpu::exit_hypercall() {
 
 Result<Vcpu::Next> Vcpu::finish_hypercall(u64 answer) {
   const Stop stop = guarded([&] { return cpu_.complete_hypercall(answer); });
-  save_events();
+  save_new_event();
   return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
 }
 
@@ -241,11 +256,12 @@ void Vcpu::drop_completion() {
 }
 
 void Vcpu::note_instruction(Diagnostics& diagnostics, const StopInfo& info) {
-  std::string bytes;
-  for (unsigned i = 0; i < info.instruction_length; ++i) bytes += fmt::format(" {:02x}", info.instruction[i]);
-  diagnostics.note(bytes.empty()
-                       ? fmt::format("vcpu {}: no code to fetch at rip {:#x}", id_, state().rip)
-                       : fmt::format("vcpu {}: instruction not modelled at rip {:#x}:{}", id_, state().rip, bytes));
+  const u64 rip = state().rip;
+  if (!info.instruction_length)
+    return diagnostics.note(fmt::format("vcpu {}: no code to fetch at rip {:#x}", id_, rip));
+  const std::span<const u8> bytes(info.instruction.data(), info.instruction_length);
+  diagnostics.note(fmt::format("vcpu {}: instruction not modelled at rip {:#x}: {} ({:02x})", id_, rip,
+                               disassemble(bytes, rip, cpu_.core().code_bits()), fmt::join(bytes, " ")));
 }
 
 // The one state that KVM_SET_SREGS lets through and VMRUN refuses: a 64-bit code segment with D set.

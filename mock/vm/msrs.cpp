@@ -17,14 +17,12 @@ enum Msr : u32 {
   kTsc = 0x10,
   kPlatformId = 0x17,
   kApicBase = 0x1b,
+  kSmiCount = 0x34,
   kBiosSign = 0x8b,
+  kSmbase = 0x9e,
   kMtrrCap = 0xfe,
-  kMcgCap = 0x179,
-  kMcgStatus = 0x17a,
-  kMcgCtl = 0x17b,
   kDebugCtl = 0x1d9,
   kMtrrDefType = 0x2ff,
-  kMcBanks = 0x400,
   kTscDeadline = 0x6e0,
   kX2apicFirst = 0x800,
   kX2apicLast = 0x8ff,
@@ -53,9 +51,6 @@ bool is_unlisted(u32 index) {
     case kApicBase:
     case kBiosSign:
     case kMtrrCap:
-    case kMcgCap:
-    case kMcgStatus:
-    case kMcgCtl:
     case kDebugCtl:
     case kEfer:
     case kFsBase:
@@ -66,7 +61,7 @@ bool is_unlisted(u32 index) {
     case 0xc0010117:
       return true;
     default:
-      return is_mtrr(index) || (index >= kMcBanks && index < kMcBanks + 4 * kMaxMceBanks);
+      return is_mtrr(index);
   }
 }
 
@@ -74,13 +69,14 @@ bool is_unlisted(u32 index) {
 
 bool Vcpu::is_known_msr(u32 index) const {
   const auto& listed = vm_.profile().msrs_to_save;
-  return std::find(listed.begin(), listed.end(), index) != listed.end() || is_unlisted(index) ||
+  return std::find(listed.begin(), listed.end(), index) != listed.end() || is_unlisted(index) || is_mce_msr(index) ||
          vm_.profile().find_feature_msr(index);
 }
 
-bool Vcpu::get_msr(u32 index, u64& value, bool) {
+bool Vcpu::get_msr(u32 index, u64& value, bool from_host) {
   if (lapic_ && index >= kX2apicFirst && index <= kX2apicLast)
     return lapic_->is_x2apic() && lapic_->read_msr(index, value);
+  if (is_mce_msr(index)) return get_mce_msr(index, value, from_host);
   switch (read_core_msr(cpu_.core(), index, value)) {
     case MsrAnswer::done:
       return true;
@@ -96,11 +92,14 @@ bool Vcpu::get_msr(u32 index, u64& value, bool) {
     case kApicBase:
       value = apic_base_;
       return true;
+    case kSmbase:
+      value = state().smbase;
+      return from_host;
+    case kSmiCount:
+      value = smi_count_;
+      return true;
     case kMtrrCap:
       value = kMtrrCapabilities;
-      return true;
-    case kMcgCap:
-      value = msrs_.contains(index) ? msrs_[index] : kMaxMceBanks;
       return true;
     default:
       break;
@@ -118,6 +117,7 @@ bool Vcpu::get_msr(u32 index, u64& value, bool) {
 bool Vcpu::set_msr(u32 index, u64 value, bool from_host) {
   if (lapic_ && index >= kX2apicFirst && index <= kX2apicLast)
     return lapic_->is_x2apic() && lapic_->write_msr(index, value);
+  if (is_mce_msr(index)) return set_mce_msr(index, value, from_host);
   if (from_host && index == kEfer && !is_known_efer(value)) return false;
   switch (write_core_msr(cpu_.core(), index, value, from_host ? MsrBy::owner : MsrBy::guest)) {
     case MsrAnswer::done:
@@ -135,12 +135,14 @@ bool Vcpu::set_msr(u32 index, u64 value, bool from_host) {
       if (!is_valid_apic_base(value)) return false;
       set_apic_base(value);
       return true;
+    case kSmbase:
+      if (from_host) state().smbase = value;
+      return from_host;
+    case kSmiCount:
+      if (from_host) smi_count_ = value;
+      return from_host;
     case kMtrrCap:
-    case kMcgCap:
       return false;
-    case kMcgCtl:
-      if (value != 0 && value != ~u64{0}) return false;
-      break;
     default:
       break;
   }

@@ -190,7 +190,7 @@ Result<Vcpu::Next> Vcpu::complete_pending() {
       stop = cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
       break;
   }
-  save_events();
+  save_new_event();
   return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
 }
 
@@ -208,6 +208,8 @@ void Vcpu::load_events() {
   const auto& exception = events_.exception;
   if (events_.nmi_pending) s.nmi_pending = true;
   if (s.nmi_pending) s.attention.fetch_or(kAttentionNmi);
+  s.smi_pending = events_.smi_pending;
+  if (s.smi_pending) s.attention.fetch_or(kAttentionSmi);
   if (exception.pending || exception.injected) {
     s.event = {.kind = Event::Kind::exception,
                .vector = exception.vector,
@@ -238,6 +240,16 @@ void Vcpu::save_events() {
   events_.interrupt.injected = false;
   events_.nmi_injected = false;
   if (events_.nmi_pending && !s.nmi_pending) --events_.nmi_pending;
+  if (events_.smi_pending && !s.smi_pending) {
+    events_.smi_pending = false;
+    ++smi_count_;
+  }
+  save_new_event();
+}
+
+// What a completed instruction brought, beside what user space has queued meanwhile.
+void Vcpu::save_new_event() {
+  State& s = state();
   switch (s.event.kind) {
     case Event::Kind::none:
       events_.exception.has_payload = false;
@@ -288,7 +300,7 @@ bool Vcpu::has_wakeup_event() {
   if (has_init_or_sipi()) return true;
   if (mp_state_ != kMpStateHalted) return false;
   if (lapic_ && lapic_->signals()) accept_apic_events();
-  if (events_.exception.pending || events_.smi_pending || events_.triple_fault) return true;
+  if (events_.exception.pending || events_.triple_fault || (events_.smi_pending && !state().in_smm)) return true;
   if (events_.nmi_injected || (events_.nmi_pending && !state().nmi_blocked)) return true;
   return (cpu_.rflags() & IF) && has_interrupt();
 }

@@ -19,7 +19,8 @@ Vcpu::Vcpu(Vm& vm, u32 id, u32 index, RunPages pages)
       pages_(std::move(pages)),
       run_(reinterpret_cast<kvm_run*>(pages_.address())),
       cpu_(static_cast<cpu::Bus&>(*this)),
-      tsc_khz_(vm.config().default_tsc_khz) {
+      tsc_khz_(vm.config().default_tsc_khz),
+      random_(vm.context().random, id) {
   mp_state_ = !has_lapic_ || is_bsp() ? kMpStateRunnable : kMpStateUninitialized;
   apic_base_ = 0xfee00000 | (u64{1} << 11) | (is_bsp() ? u64{1} << 8 : 0);
   if (has_lapic_) {
@@ -50,13 +51,13 @@ void Vcpu::set_reset_state() {
 
 Result<int> Vcpu::ioctl(u32 request, u64 argument) {
   static const RowIndex<Vcpu> index(rows());
-  if (vm_.is_alien()) return err(EIO);
+  if (vm_.is_closed()) return err(EIO);
   std::lock_guard lock(mutex_);
   return dispatch(index, *this, vm_.context(), FdKind::Vcpu, request, argument, EINVAL);
 }
 
 Result<int> Vcpu::run(u64 argument) {
-  if (vm_.is_alien()) return err(EIO);
+  if (vm_.is_closed()) return err(EIO);
   std::lock_guard lock(mutex_);
   return run_ioctl(argument);
 }
@@ -150,48 +151,6 @@ Result<int> Vcpu::set_signal_mask(UserPointer mask) {
   SignalSet set;
   if (!get_user(set, mask.address + sizeof header)) return err(EFAULT);
   signal_mask_ = set;
-  return 0;
-}
-
-Result<int> Vcpu::x86_setup_mce(const u64& capabilities) {
-  const u32 banks = capabilities & 0xff;
-  if (!banks || banks > kMaxMceBanks) return err(EINVAL);
-  if (capabilities & ~(kMceCapabilities | 0xff | 0xff0000)) return err(EINVAL);
-  msrs_[0x179] = capabilities;
-  if (capabilities & (u64{1} << 8)) msrs_[0x17b] = ~u64{0};
-  for (u32 bank = 0; bank < banks; ++bank) msrs_[0x400 + 4 * bank] = ~u64{0};
-  return 0;
-}
-
-// kvm_vcpu_ioctl_x86_set_mce().
-Result<int> Vcpu::x86_set_mce(const kvm_x86_mce& mce) {
-  constexpr u64 kValid = u64{1} << 63, kUncorrected = u64{1} << 61, kMcip = 4;
-  u64 mcg_cap = kMaxMceBanks, mcg_status = 0, mcg_ctl = 0;
-  get_msr(0x179, mcg_cap, true);
-  get_msr(0x17a, mcg_status, true);
-  get_msr(0x17b, mcg_ctl, true);
-  const u32 banks = mcg_cap & 0xff;
-  if (mce.bank >= banks || !(mce.status & kValid)) return err(EINVAL);
-  const u32 bank = 0x400 + 4u * mce.bank;
-  if ((mce.status & kUncorrected) && (mcg_cap & (u64{1} << 8)) && mcg_ctl != ~u64{0}) return 0;
-  if ((mce.status & kUncorrected) && msrs_[bank] != ~u64{0}) return 0;
-  if (mce.status & kUncorrected) {
-    if ((mcg_status & kMcip) || !(state().cr4 & cpu::CR4_MCE)) {
-      events_.triple_fault = true;
-      return 0;
-    }
-    msrs_[bank + 2] = mce.addr;
-    msrs_[bank + 3] = mce.misc;
-    msrs_[0x17a] = mce.mcg_status;
-    msrs_[bank + 1] = mce.status;
-    queue_exception(cpu::MC);
-    return 0;
-  }
-  if (!(msrs_[bank + 1] & kValid) || !(msrs_[bank + 1] & kUncorrected)) {
-    msrs_[bank + 2] = mce.addr;
-    msrs_[bank + 3] = mce.misc;
-    msrs_[bank + 1] = mce.status;
-  }
   return 0;
 }
 

@@ -1,6 +1,7 @@
 // One virtual CPU as KVM presents it: state ioctls and KVM_RUN. Each ioctl is a member function named as the ioctl.
 // Files: vcpu.cpp (life cycle), regs.cpp, sregs.cpp, fpu.cpp, cpuid.cpp, msrs.cpp, events.cpp, run.cpp (the run loop),
-// exits.cpp (what a stop of the CPU becomes in kvm_run), vcpu_bus.cpp (what the CPU sees), vcpu_rows.cpp (the table).
+// exits.cpp (what a stop of the CPU becomes in kvm_run), mce.cpp, vcpu_bus.cpp (what the CPU sees), vcpu_rows.cpp (the
+// table).
 #pragma once
 
 #include <atomic>
@@ -144,6 +145,8 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   cpu::Reply refused_msr(u32 index, bool is_write) override;
   CpuidResult cpuid(u32 leaf, u32 subleaf) override;
   u64 read_tsc() override;
+  u64 random() override;
+  bool has_quirk(Quirk which) override;
   int acknowledge_interrupt() override;
   cpu::Reply write_cr8(u8 value) override;
   u8 read_cr8() override;
@@ -179,6 +182,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   cpu::Stop run_slice();
   void load_events();
   void save_events();
+  void save_new_event();
   void save_run_state();
   bool is_ready_for_interrupt() const;
   void handle_flush();
@@ -241,7 +245,14 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   bool set_msr(u32 index, u64 value, bool from_host);
   bool is_known_msr(u32 index) const;
 
+  // mce.cpp
+  bool is_mce_msr(u32 index) const;
+  u64 mcg_cap() const;
+  bool get_mce_msr(u32 index, u64& value, bool from_host);
+  bool set_mce_msr(u32 index, u64 value, bool from_host);
+
   void apply_exception_payload();
+  void set_smm(const kvm_vcpu_events_smi& smi);
   void set_apic_base(u64 value);
   void set_cr8(u8 value);
   u8* coalesced_ring() { return vm_.coalesced_ring(); }
@@ -270,6 +281,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   bool has_run_ = false;
   u32 mp_state_ = 0;
   Events events_;
+  u64 smi_count_ = 0;
   u64 apic_base_ = 0;
   u8 cr8_ = 0;
   std::unique_ptr<devices::Lapic> lapic_;
@@ -285,6 +297,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   std::map<u32, u64> msrs_;
   u64 tsc_khz_ = 0;
   std::optional<u64> signal_mask_;
+  RandomNumbers random_;
   Slot* last_slot_ = nullptr;
   u64 last_slot_version_ = 0;
 

@@ -68,6 +68,12 @@ Reply Vcpu::refused_msr(u32 index, bool is_write) {
 
 u64 Vcpu::read_tsc() { return __builtin_ia32_rdtsc(); }
 
+u64 Vcpu::random() { return random_.next(); }
+
+bool Vcpu::has_quirk(Quirk which) {
+  return vm_.has_quirk(which == Quirk::mwait_never_ud ? kX86QuirkMwaitNeverUdFaults : kX86QuirkFixHypercallInsn);
+}
+
 Reply Vcpu::write_cr8(u8 value) {
   const u8 before = current_cr8();
   set_cr8(value);

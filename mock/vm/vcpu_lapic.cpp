@@ -111,7 +111,9 @@ std::optional<Reply> Vcpu::lapic_write(Gpa address, unsigned size, const void* d
 // kvm_apic_accept_events(): INIT and start-up requests, in their order.
 void Vcpu::accept_apic_events() {
   if (!lapic_) return;
-  if (lapic_->take_signals(Lapic::kInit)) {
+  if (state().in_smm) {  // INIT waits for RSM, a start-up request is lost
+    lapic_->take_signals(Lapic::kStartUp);
+  } else if (lapic_->take_signals(Lapic::kInit)) {
     init_registers();
     lapic_->reset(true);
     mp_state_ = is_bsp() ? kMpStateRunnable : kMpStateInitReceived;
@@ -129,7 +131,9 @@ void Vcpu::accept_apic_events() {
   if (lapic_->take_signals(Lapic::kSmi)) (void)smi();
 }
 
-bool Vcpu::has_init_or_sipi() const { return lapic_ && (lapic_->signals() & (Lapic::kInit | Lapic::kStartUp)); }
+bool Vcpu::has_init_or_sipi() const {
+  return lapic_ && !state().in_smm && (lapic_->signals() & (Lapic::kInit | Lapic::kStartUp));
+}
 
 void Vcpu::expire_timers() {
   if (!lapic_) return;

@@ -35,7 +35,7 @@ std::span<const Row<Vcpu>> Vcpu::rows() {
       ROW(Translate, &Vcpu::translate, Support::full, ""),
       ROW(Interrupt, &Vcpu::interrupt, Support::full, ""),
       ROW(Nmi, &Vcpu::nmi, Support::full, ""),
-      ROW(Smi, &Vcpu::smi, Support::partial, "noted, SMM is not entered"),
+      ROW(Smi, &Vcpu::smi, Support::full, ""),
       ROW(SetGuestDebug, &Vcpu::set_guest_debug, Support::full, ""),
       ROW(SetSignalMask, &Vcpu::set_signal_mask, Support::full, ""),
       ROW(SetTscKhz, &Vcpu::set_tsc_khz, Support::full, ""),

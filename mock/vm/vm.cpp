@@ -33,7 +33,7 @@ Vm::~Vm() {
 
 Result<int> Vm::ioctl(u32 request, u64 argument) {
   static const RowIndex<Vm> index(rows());
-  if (is_alien()) return err(EIO);
+  if (is_closed()) return err(EIO);
   const int unknown = has_defect(Defect::unknown_vm_ioctl_is_einval) ? EINVAL : ENOTTY;
   return dispatch(index, *this, context_, FdKind::Vm, request, argument, unknown);
 }

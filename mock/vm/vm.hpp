@@ -72,6 +72,10 @@ class Vm : public std::enable_shared_from_this<Vm> {
   Irqchip* irqchip() { return irqchip_.get(); }
   bool has_irqchip() const { return irqchip_mode() != IrqchipMode::none; }
   bool is_alien() const { return generation_ != g_process_generation.load(std::memory_order_relaxed); }
+  // Of another process, or dead: every ioctl is EIO.
+  bool is_closed() const { return is_dead_.load(std::memory_order_relaxed) || is_alien(); }
+  // The kernel gives the VM up (kvm_vm_dead()).
+  void kill() { is_dead_.store(true, std::memory_order_relaxed); }
   bool has_quirk(u64 quirk) const { return !(config_.disabled_quirks.load(std::memory_order_relaxed) & quirk); }
 
   IoBus& io_bus() { return io_bus_; }
@@ -150,6 +154,7 @@ class Vm : public std::enable_shared_from_this<Vm> {
 
   Context context_;
   u32 generation_;
+  std::atomic<bool> is_dead_{false};
   VmConfig config_;
   MemorySlots slots_;
   IoBus io_bus_;
