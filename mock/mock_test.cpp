@@ -61,9 +61,11 @@ TEST_F(MockBackend, an_instruction_that_is_not_modelled_is_named_in_the_log) {
   std::remove(log.c_str());
   {
     const MockResult made = make_mock({.log = log});
-    const kvmapi::System system(*made.backend);
-    const kvmapi::Vm vm = *system.create_vm();
-    kvmapi::Vcpu vcpu = *vm.create_vcpu(0);
+    auto system = kvmapi::System::open(*made.backend);
+    auto made_vm = system.value().create_vm();
+    const kvmapi::Vm& vm = made_vm.value();
+    auto made_vcpu = vm.create_vcpu(0);
+    const kvmapi::Vcpu& vcpu = made_vcpu.value();
     alignas(4096) static u8 page[4096] = {0x0f, 0xae, 0x0e, 0x00, 0xd0};  // fxrstor [0xd000]
     ASSERT_TRUE(vm.set_user_memory_region(
         {.guest_phys_addr = 0, .memory_size = sizeof page, .userspace_addr = reinterpret_cast<u64>(page)}));

@@ -282,10 +282,7 @@ Stop run_block(Core& core, s64& budget) {
   core.budget_left = budget;
   if (block) {
     core.leaving = Leave::none;
-    // A step ends here whatever blocks the jump cache knows.
-    if (stepping) core.s.attention.fetch_or(kAttentionInternal, std::memory_order_relaxed);
     execute(core, block, budget);
-    if (stepping) core.s.attention.fetch_and(~u32{kAttentionInternal}, std::memory_order_relaxed);
   }
   budget = core.budget_left;
   if (core.step_once) {

@@ -236,7 +236,8 @@ void Vcpu::load_events() {
 // What the CPU did not get to deliver stays ours to report.
 void Vcpu::save_events() {
   State& s = state();
-  events_.exception.pending = events_.exception.injected = false;
+  events_.exception.pending = events_.exception.injected = events_.exception.has_payload = false;
+  events_.exception.payload = 0;
   events_.interrupt.injected = false;
   events_.nmi_injected = false;
   if (events_.nmi_pending && !s.nmi_pending) --events_.nmi_pending;
@@ -252,8 +253,6 @@ void Vcpu::save_new_event() {
   State& s = state();
   switch (s.event.kind) {
     case Event::Kind::none:
-      events_.exception.has_payload = false;
-      events_.exception.payload = 0;
       break;
     case Event::Kind::exception:
       events_.exception = {.pending = s.event.has_payload,
