@@ -15,6 +15,7 @@ ALLOWED = {
     "conformance": ("conformance/", "kvmapi/", "guests/"),
     "conformance/runner": ("conformance/", "kvmapi/", "guests/", "linked_in.inc"),  # generated: the expectations files
     "conformance/main.cpp": ("conformance/", "kvmapi/", "mock/"),
+    "conformance/random/main.cpp": ("conformance/", "mock/"),
 }
 # Tests beside a source may use guests to have something to run.
 TEST_ALLOWED = {"mock": ("guests/",), "mock/cpu": ("guests/",)}

@@ -140,3 +140,5 @@ def _judge(outcome, qemu_errors):
     elif outcome.verdict == "panic" and not outcome.release:
         outcome.verdict = "set-up"
         outcome.detail = qemu_errors.strip() or "QEMU ended before the guest was up; console:\n" + outcome.console[-2000:]
+    elif outcome.verdict == "panic" and not death and qemu_errors.strip():
+        outcome.detail += "; QEMU said: " + qemu_errors.strip()

@@ -11,10 +11,12 @@ import emulator
 import files
 import image
 import kernels
+import random_command
 import suite_commands
 from errors import SETUP, USAGE, LabError
 
 _TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+_FORWARDING = ("run", "matrix", "random")  # arguments that are not the lab's go to the program
 _KERNEL_HELP = "5.10, 6.1, 6.12, 7.x (newest of the 7 series), any other Debian series such as 7.2, or the path of a bzImage"
 
 
@@ -151,6 +153,12 @@ def parser():
     one.add_argument("--record", nargs="?", const=os.path.join(_TOP, "conformance/recorded"), metavar="DIR",
                      help="write the verdicts of all tests to matrix.tsv there (conformance/recorded)")
     one.set_defaults(run=suite_commands.command_matrix)
+    one = commands.add_parser("random", help="run random guests on one kernel and on the mock beside it",
+                              epilog="Other arguments (--most, --each, --no-reduce ...) go to kvm-random.")
+    _add_kernel(one)
+    _add_boot_options(one)
+    random_command.add_options(one, _TOP)
+    one.set_defaults(run=random_command.command_random)
     one = commands.add_parser("record", help="rewrite the recorded facts of the kernels of the matrix")
     one.add_argument("kernels", nargs="*", metavar="KERNEL")
     one.add_argument("--program", default=os.path.join(_TOP, "build/release/bin/kvm-record"), metavar="PATH",
@@ -163,9 +171,9 @@ def parser():
 def main(arguments):
     """Exit status: the program's for exec; else 0 as expected, 1 failure, 2 usage, 3 own set-up, 4 kernel not available."""
     args, rest = parser().parse_known_args(arguments)
-    args.arguments = [*getattr(args, "arguments", []), *rest] if args.command in ("run", "matrix") else getattr(args, "arguments", [])
+    args.arguments = [*getattr(args, "arguments", []), *rest] if args.command in _FORWARDING else getattr(args, "arguments", [])
     try:
-        if rest and args.command not in ("run", "matrix"):
+        if rest and args.command not in _FORWARDING:
             raise LabError(f"unknown argument {rest[0]}; see ci/lab {args.command} --help", USAGE)
         if hasattr(args, "param"):
             args.params = _params(args.param)

@@ -1,5 +1,6 @@
 """What the lab says when it can not go on: one exception with the exit status that the command line tool ends with."""
 
+FAILURE = 1
 USAGE = 2
 SETUP = 3
 UNAVAILABLE = 4

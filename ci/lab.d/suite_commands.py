@@ -39,14 +39,14 @@ class Progress:
             print("\r\x1b[K", end="", file=sys.stderr)
 
 
-def program_path(args):
-    """kvm-conformance: --program, or the release build, built if it is not up to date."""
+def program_path(args, name="kvm-conformance"):
+    """The program: --program, or the release build, built if it is not up to date."""
     if args.program:
         return args.program
-    script = '. ci/lib.sh && build release kvm-conformance || die "the build failed"'
-    if subprocess.run(["bash", "-c", script, "ci/lab"], cwd=args.top, check=False).returncode != 0:
-        raise LabError("kvm-conformance could not be built (ci/install-deps installs what is missing)")
-    return os.path.join(args.top, "build/release/bin/kvm-conformance")
+    script = '. ci/lib.sh && build release "$1" || die "the build failed"'
+    if subprocess.run(["bash", "-c", script, "ci/lab", name], cwd=args.top, check=False).returncode != 0:
+        raise LabError(f"{name} could not be built (ci/install-deps installs what is missing)")
+    return os.path.join(args.top, f"build/release/bin/{name}")
 
 
 def check_arguments(arguments):

@@ -1,0 +1,109 @@
+"""`ci/lab random`: kvm-random on one kernel, the mock and kvm_amd side by side in the guest. See conformance/random/README.md."""
+
+import json
+import os
+import sys
+
+import boot
+import cache
+import emulator
+import files
+import image
+import kernels
+import suite_commands
+from errors import FAILURE, LabError
+
+_BLOCK = 32  # kvm-random names every such number before it goes on
+
+
+class Progress:
+    """What program is under way, by the lines that come on descriptor 3; one changing line on a terminal."""
+
+    def __init__(self, first, programs):
+        self.number, self._first, self._programs, self._part = None, first, programs, b""
+
+    def take(self, fd, data):
+        """Output of the guest: progress here, everything else to the same stream."""
+        if fd != 3:
+            os.write(fd, data)
+            return
+        *lines, self._part = (self._part + data).split(b"\n")
+        for line in lines:
+            self.number = int(line)
+        if lines and sys.stderr.isatty():
+            print(f"\r{self.number - self._first}/{self._programs}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def clear(self):
+        """Takes the line away."""
+        if sys.stderr.isatty():
+            print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def program_arguments(args, first, programs, block):
+    """The command line of kvm-random in the guest."""
+    found = ["--seed", str(args.seed), "--first", str(first), "--programs", str(programs), "--progress-fd", "3",
+             "--progress-every", str(block), "--json", "/lab/out/random.json", "--profile", profile_of(args)]
+    for name in ("mode", "family"):
+        for value in getattr(args, name):
+            found += [f"--{name}", value]
+    return found + args.arguments
+
+
+def profile_of(args):
+    """The mock answers as the kernel does."""
+    return args.profile or (args.kernel if args.kernel in kernels.MATRIX else "6.12")
+
+
+def record(kernel, qemu, summary):
+    """The summary with what it was run on."""
+    return {"kernel": kernel.release, "kernel_packages": {name: p["version"] for name, p in kernel.origin.items()},
+            "emulator": f"QEMU {qemu.version}", **summary}
+
+
+def _boot(args, kernel, qemu, first, programs, block):
+    progress = Progress(first, programs)
+    program = [args.program, *program_arguments(args, first, programs, block)]
+    archive = image.build(kernel, program, cache.folder(), module_params=args.params)
+    try:
+        return boot.boot(qemu, kernel, archive, progress.take, args.timeout, args.memory, args.append), progress
+    finally:
+        progress.clear()
+
+
+def command_random(args):
+    """Random guests on one kernel."""
+    args.program = suite_commands.program_path(args, "kvm-random")
+    kernel, qemu = kernels.find(args.kernel, args.modules), emulator.find(args.qemu)
+    outcome, progress = _boot(args, kernel, qemu, args.first, args.programs, _BLOCK)
+    if outcome.verdict != "exited" and progress.number is not None:
+        # Once more, only the block that it ended in, each program by name.
+        print(f"lab: the guest ended in programs {progress.number} to {progress.number + _BLOCK - 1}: again, one by one", file=sys.stderr)
+        outcome, progress = _boot(args, kernel, qemu, progress.number, _BLOCK, 1)
+    if outcome.verdict != "exited":
+        where = f" in program {progress.number} of seed {args.seed}" if progress.number is not None else ""
+        tail = "\n".join(outcome.console.splitlines()[-40:])
+        raise LabError(f"{kernel.spec} ({kernel.release}): {outcome.verdict}{where}: {outcome.detail}\n{tail}",
+                       FAILURE if progress.number is not None else 3)
+    if "random.json" in outcome.files:
+        text = json.dumps(record(kernel, qemu, json.loads(outcome.files["random.json"])), indent=1).encode() + b"\n"
+        if args.json:
+            files.write_whole(args.json, text)
+        if args.record:
+            files.write_whole(os.path.join(args.record, f"random-{args.kernel}.json"), text)
+    return outcome.exit_code()
+
+
+def add_options(parser, top):
+    """Options of `ci/lab random`. Everything else goes to kvm-random."""
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="which programs (1)")
+    parser.add_argument("--programs", type=int, default=1000, metavar="N", help="how many (1000)")
+    parser.add_argument("--first", type=int, default=0, metavar="K", help="number of the first (0)")
+    parser.add_argument("--mode", action="append", default=[], metavar="MODE", help="only in this mode; may be repeated")
+    parser.add_argument("--family", action="append", default=[], metavar="FAMILY", help="only these instructions; may be repeated")
+    parser.add_argument("--profile", metavar="NAME", help="what the mock answers as (the kernel's)")
+    parser.add_argument("--json", metavar="FILE", help="write the summary to this file")
+    parser.add_argument("--record", nargs="?", const=os.path.join(top, "conformance/recorded"), metavar="DIR",
+                        help="write the summary to random-KERNEL.json there (conformance/recorded)")
+    parser.add_argument("--program", metavar="PATH", help="kvm-random to use instead of the release build")
+    parser.add_argument("--timeout", type=float, default=3600, metavar="S", help="seconds until the guest is ended (3600)")
+    parser.set_defaults(top=top)

@@ -1,0 +1,79 @@
+// See fault.hpp. Frames: SDM vol. 3, 6.12.1 and 6.14.2.
+#include "conformance/random/fault.hpp"
+
+#include <cstring>
+
+namespace conformance::random {
+
+bool has_error_code(unsigned vector, Mode mode) {
+  return mode != Mode::real && (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21);
+}
+
+std::optional<Fault> fault_of(const Snapshot& s, std::span<const u8> ram, Mode mode) {
+  const u64 at = s.sregs.cs.base + s.regs.rip - 1;
+  if (s.error || s.reason() != kvmapi::Exit::Hlt || at < kHandlers || at >= kHandlers + 0x800 || at % 8)
+    return std::nullopt;
+  Fault fault{.vector = static_cast<unsigned>((at - kHandlers) / 8)};
+  const unsigned word = frame_word(mode);
+  u64 stack = s.sregs.ss.base + (s.regs.rsp & (s.sregs.ss.db || s.sregs.cs.l ? ~u64{0} : 0xffff));
+  if (stack > kRamBytes - 6 * word) return std::nullopt;
+  const auto pop = [&] {
+    u64 value = 0;
+    std::memcpy(&value, ram.data() + stack, word);
+    stack += word;
+    return value;
+  };
+  if (has_error_code(fault.vector, mode)) fault.error_code = pop();
+  fault.rip = pop();
+  fault.cs = static_cast<u16>(pop());
+  fault.rflags_at = stack;
+  fault.rflags = static_cast<u32>(pop());
+  const bool has_stack =
+      is_long(mode) || (mode != Mode::real && (fault.cs & 3) > (s.sregs.cs.selector & 3)) || fault.rflags & 0x20000;
+  fault.rsp = has_stack ? pop() : s.regs.rsp + (stack - s.sregs.ss.base - s.regs.rsp);
+  return fault;
+}
+
+std::optional<Instruction> decode(std::span<const u8> ram, u64 rip, unsigned bits) {
+  if (rip >= kRamBytes) return std::nullopt;
+  ZydisDecoder decoder;
+  ZydisDecoderInit(&decoder,
+                   bits == 64   ? ZYDIS_MACHINE_MODE_LONG_64
+                   : bits == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32
+                                : ZYDIS_MACHINE_MODE_LEGACY_16,
+                   bits == 64   ? ZYDIS_STACK_WIDTH_64
+                   : bits == 32 ? ZYDIS_STACK_WIDTH_32
+                                : ZYDIS_STACK_WIDTH_16);
+  Instruction instruction;
+  if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, ram.data() + rip, ram.size() - rip, &instruction.info,
+                                           instruction.operands)))
+    return std::nullopt;
+  return instruction;
+}
+
+std::vector<Instruction::Access> Instruction::accesses(const kvmapi::kvm_regs& r) const {
+  ZydisRegisterContext context{};
+  const u64 general[] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
+                         r.r8,  r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15};
+  for (unsigned i = 0; i < 16; ++i) {
+    context.values[ZYDIS_REGISTER_RAX + i] = general[i];
+    context.values[ZYDIS_REGISTER_EAX + i] = general[i] & 0xffffffff;
+    context.values[ZYDIS_REGISTER_AX + i] = general[i] & 0xffff;
+  }
+  context.values[ZYDIS_REGISTER_AL] = general[0] & 0xff;
+  std::vector<Access> found;
+  for (unsigned i = 0; i < info.operand_count; ++i) {
+    const ZydisDecodedOperand& operand = operands[i];
+    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN) continue;
+    ZyanU64 offset = 0;
+    if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddressEx(&info, &operand, r.rip, &context, &offset))) continue;
+    if (info.address_width != 64) offset &= (u64{1} << info.address_width) - 1;
+    found.push_back({.segment = operand.mem.segment,
+                     .offset = offset,
+                     .bytes = operand.size / 8u,
+                     .is_write = (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0});
+  }
+  return found;
+}
+
+}  // namespace conformance::random

@@ -1,0 +1,43 @@
+// What an exception handler shows of the instruction that raised the exception.
+#pragma once
+
+#include <Zydis/Zydis.h>
+
+#include <optional>
+
+#include "conformance/random/world.hpp"
+
+namespace conformance::random {
+
+struct Fault {
+  unsigned vector = 0;
+  u64 error_code = 0;
+  u64 rip = 0, rsp = 0;
+  u32 rflags = 0;
+  u64 rflags_at = 0;  // where they are in memory
+  u16 cs = 0;
+};
+
+bool has_error_code(unsigned vector, Mode mode);
+
+// Of a world that stopped in a handler; none if it stopped elsewhere or its stack is not in memory.
+std::optional<Fault> fault_of(const Snapshot& snapshot, std::span<const u8> ram, Mode mode);
+
+// An instruction and the memory that it reads or writes by its registers.
+struct Instruction {
+  ZydisDecodedInstruction info;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+
+  struct Access {
+    ZydisRegister segment;
+    u64 offset;
+    unsigned bytes;
+    bool is_write;
+  };
+  std::vector<Access> accesses(const kvmapi::kvm_regs& regs) const;
+};
+
+// The instruction at RIP of the code under test.
+std::optional<Instruction> decode(std::span<const u8> ram, u64 rip, unsigned bits);
+
+}  // namespace conformance::random

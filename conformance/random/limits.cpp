@@ -1,0 +1,252 @@
+// See limits.hpp. A limit is a pure function of a scene; world a is the mock, b the kernel.
+#include "conformance/random/limits.hpp"
+
+#include <algorithm>
+
+#include "conformance/random/scene.hpp"
+
+namespace conformance::random {
+namespace {
+
+using kvmapi::Exit;
+
+constexpr u64 kAccessed = 0x20, kDirty = 0x40;
+constexpr u64 kBothHalves = 0x1'0000'0001;  // two 32-bit table entries in a word
+constexpr u64 kArithmetic = 0x8d5, kRf = 0x10000;
+
+const kvmapi::kvm_segment* segment_of(const kvmapi::kvm_sregs& s, ZydisRegister name) {
+  const kvmapi::kvm_segment* const all[] = {&s.es, &s.cs, &s.ss, &s.ds, &s.fs, &s.gs};
+  return name >= ZYDIS_REGISTER_ES && name <= ZYDIS_REGISTER_GS ? all[name - ZYDIS_REGISTER_ES] : nullptr;
+}
+
+bool is_beyond(const kvmapi::kvm_segment& segment, u64 offset, unsigned bytes) {
+  if (segment.unusable || !segment.present) return true;
+  const bool expands_down = (segment.type & 0xc) == 4;
+  const u64 last = offset + (bytes ? bytes : 1) - 1;
+  if (expands_down) return offset <= segment.limit || last > (segment.db ? 0xffffffff : 0xffff);
+  return last > segment.limit;
+}
+
+// Read from code that is not readable, written to what is not writable.
+bool has_wrong_type(const kvmapi::kvm_segment& segment, bool is_write) {
+  const bool is_code = segment.type & 8;
+  return is_write ? is_code || !(segment.type & 2) : is_code && !(segment.type & 2);
+}
+
+bool ignores_segment(const Scene& s) {
+  const Mode mode = s.program.variant.mode;
+  if (s.program.variant.bits == 64 || !s.instruction || !(s.a_raised(13) || s.a_raised(12)) || s.fault_a->error_code)
+    return false;
+  for (const Instruction::Access& access : s.instruction->accesses(s.regs)) {
+    // The segments of the program; handlers keep those of data.
+    const bool is_kept =
+        access.segment != ZYDIS_REGISTER_CS && access.segment != ZYDIS_REGISTER_SS && mode != Mode::v86;
+    const kvmapi::kvm_segment* segment =
+        segment_of(is_kept ? s.outcome.a.sregs : s.outcome.before.sregs, access.segment);
+    if (!segment) continue;
+    const unsigned bytes = access.bytes ? access.bytes : 1;
+    if (is_beyond(*segment, access.offset, bytes)) return true;
+    if (mode != Mode::real && has_wrong_type(*segment, access.is_write)) return true;
+    if (access.segment == ZYDIS_REGISTER_SS && is_beyond(*segment, (access.offset - bytes) & 0xffff, bytes))
+      return true;
+  }
+  return false;
+}
+
+bool is_read_modify_write(const Instruction& instruction) {
+  for (unsigned i = 0; i < instruction.info.operand_count; ++i) {
+    const ZydisDecodedOperand& operand = instruction.operands[i];
+    if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) &&
+        (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+      return true;
+  }
+  return false;
+}
+
+constexpr Limit kRfLimit = {
+    "rf_until_block_end",
+    "QEMU TCG clears RF at the end of a translation block, not after an instruction; SDM vol. 3, 17.3.1.1"};
+
+// Words of memory that differ for a known reason. Several may meet in one difference.
+
+bool reads_before_it_writes(const Scene& s, u64 at, u64 a, u64 b) {
+  if (!s.a_raised(14) || !s.instruction || !is_read_modify_write(*s.instruction)) return false;
+  if (Scene::is_table(at)) return ((a ^ b) & ~(kAccessed * kBothHalves)) == 0;
+  return at == (s.stack_a() & ~u64{7}) && (a ^ b) == u64{2} << s.stack_a() % 8 * 8;
+}
+
+bool emulator_reads_first(const Scene& s, u64 at, u64 a, u64 b) {
+  return s.is_mmio() && Scene::is_table(at) && (a ^ b) == (a & ~b & kDirty * kBothHalves);
+}
+
+bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
+  return s.program.variant.mode == Mode::pae && at / 32 == kPdpt / 32 && (a ^ b) == (b & kAccessed);
+}
+
+// Whether two words differ in one bit of the RFLAGS of the handler's frame and nothing else; `more` has it.
+bool is_flag_of_frame(const Scene& s, u64 at, u64 more, u64 less, unsigned bit) {
+  if (!s.fault_a) return false;
+  const u64 byte = s.fault_a->rflags_at + bit / 8 - at;
+  return byte < 8 && (more ^ less) == u64{1} << (byte * 8 + bit % 8) && (more & ~less);
+}
+
+bool keeps_rf(const Scene& s, u64 at, u64 a, u64 b) { return is_flag_of_frame(s, at, b, a, 16); }
+
+bool emulator_gives_up(const Scene& s) {
+  if (s.b_exits(Exit::InternalError)) return s.outcome.b.run.exit.as<kvmapi::kvm_exit_internal>().suberror == 1;
+  // In ring 3 the guest gets #UD instead.
+  return s.a_exits(Exit::Mmio) && s.b_raised(6) && s.fault_b->cs & 3;
+}
+
+bool emulator_ignores_prefix(const Scene& s) {
+  if (s.outcome.before.reason() != Exit::Mmio) return false;
+  const auto instruction = s.at(s.outcome.before.regs.rip);
+  return instruction &&
+         (instruction->info.mnemonic == ZYDIS_MNEMONIC_LZCNT || instruction->info.mnemonic == ZYDIS_MNEMONIC_TZCNT);
+}
+
+bool loses_flags_in_fault(const Scene& s) {
+  if (!s.is_mmio() && !s.a_raised(14)) return false;
+  const u64 rip = s.outcome.a.regs.rip;
+  const bool is_write = s.is_mmio() && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write;
+  const auto instruction = !s.is_mmio() ? s.instruction : is_write ? s.ending_at(rip) : s.at(rip);
+  if (!instruction || !instruction->info.cpu_flags || !(instruction->info.cpu_flags->tested & kArithmetic))
+    return false;
+  // What it makes of them has reserved bits as well.
+  if ((s.outcome.a.regs.rflags ^ s.outcome.b.regs.rflags) & ~(kArithmetic | 0xff)) return false;
+  return s.differs_only([](const std::string& path) { return path == "regs.rflags" || path == "mmio.data"; },
+                        [&](u64 at, u64, u64) { return s.is_frame(at); });
+}
+
+bool leaves_flags(const std::optional<Instruction>& instruction) {
+  if (!instruction || !instruction->info.cpu_flags) return false;
+  const auto category = instruction->info.meta.category;
+  return instruction->info.cpu_flags->undefined || category == ZYDIS_CATEGORY_ROTATE ||
+         category == ZYDIS_CATEGORY_SHIFT;
+}
+
+// Flags that the manuals leave undefined, seen before the CMP that follows: at the exit of the instruction itself, or
+// in the frame of an interrupt that came with the answer to its read.
+bool shows_undefined_flags(const Scene& s) {
+  if ((s.outcome.a.regs.rflags ^ s.outcome.b.regs.rflags) & ~(kArithmetic | kRf)) return false;
+  const bool is_interrupted =
+      s.outcome.before.reason() == Exit::Mmio && s.fault_a && leaves_flags(s.at(s.outcome.before.regs.rip));
+  if (!is_interrupted && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip)))) return false;
+  return s.differs_only([](const std::string& path) { return path == "regs.rflags"; },
+                        [&](u64 at, u64 a, u64 b) { return s.is_frame(at) || marks_pdpte(s, at, a, b); });
+}
+
+// KVM gives the exception to the guest, not the processor: RFLAGS are stored anew, and TF only where stepping began.
+bool drops_tf(const Scene& s) {
+  if (!s.program.variant.single_step || !s.a_raised(6)) return false;
+  return s.only_memory(
+      [&](u64 at, u64 a, u64 b) { return marks_pdpte(s, at, a, b) || is_flag_of_frame(s, at, a, b, 8); });
+}
+
+bool is_not_canonical(u64 address) { return static_cast<u64>(static_cast<s64>(address << 16) >> 16) != address; }
+
+bool takes_stack_for_data(const Scene& s) {
+  if (s.program.variant.bits != 64 || !s.a_raised(12) || !s.b_raised(13) || s.fault_a->error_code || !s.instruction)
+    return false;
+  for (const Instruction::Access& access : s.instruction->accesses(s.regs))
+    if (is_not_canonical(access.offset) || is_not_canonical(access.offset + access.bytes) ||
+        is_not_canonical(access.offset - 8))
+      return true;
+  return false;
+}
+
+bool delivers_to_device(const Scene& s) {
+  if (s.outcome.b.error != 4 || s.outcome.a.error) return false;
+  const auto& events = s.outcome.b.events;
+  return (events.exception.injected || events.exception.pending || events.interrupt.injected || events.nmi.injected) &&
+         s.stack_a() >= kRamBytes - 64;
+}
+
+struct WordRow {
+  Limit limit;
+  bool (*holds)(const Scene&, u64 at, u64 a, u64 b);
+};
+
+constexpr WordRow kWordRows[] = {
+    {{"emulator_reads_first",
+      "the mock walks the page tables once for a read-modify-write of device memory, KVM's emulator again for the "
+      "write"},
+     emulator_reads_first},
+    {{"read_modify_write_reads_first",
+      "QEMU TCG reports the read of a read-modify-write and marks the page as accessed; a processor asks for write "
+      "access at once. APM vol. 2, 8.4.2"},
+     reads_before_it_writes},
+    {{"pdpte_accessed",
+      "QEMU TCG sets the accessed bit of PAE page-directory-pointer entries, where it is reserved; SDM vol. 3, 4.4.1"},
+     marks_pdpte},
+    {kRfLimit, keeps_rf},
+};
+
+struct Row {
+  Limit limit;
+  bool (*holds)(const Scene&);
+};
+
+constexpr Row kRows[] = {
+    {{"emulator_gives_up",
+      "KVM's instruction emulator, which device memory needs, does not know the instruction; arch/x86/kvm/emulate.c"},
+     emulator_gives_up},
+    {{"emulator_ignores_prefix", "KVM's instruction emulator takes LZCNT and TZCNT of device memory for BSR and BSF"},
+     emulator_ignores_prefix},
+    {{"flags_lost_in_fault",
+      "QEMU TCG has evaluated the flags that an instruction tests when that one faults, and gets them wrong"},
+     loses_flags_in_fault},
+    {{"undefined_flags", "flags that are undefined after the instruction are seen at the exit that it makes"},
+     shows_undefined_flags},
+    {{"intercepted_fault_drops_tf",
+      "KVM forgets that the guest is stepped when it injects #UD anywhere but where stepping began; "
+      "kvm_check_and_inject_events()"},
+     drops_tf},
+    {{"segment_check",
+      "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5"},
+     ignores_segment},
+    {{"stack_fault",
+      "QEMU TCG raises #GP for a non-canonical address in the stack segment; SDM vol. 3, 6.15 (vector 12)"},
+     takes_stack_for_data},
+    {{"delivery_to_device",
+      "QEMU TCG does not report the event that was being delivered when a push met device memory"},
+     delivers_to_device},
+};
+
+const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b) {
+  for (const WordRow& row : kWordRows)
+    if (row.holds(scene, at, a, b)) return &row;
+  return nullptr;
+}
+
+}  // namespace
+
+Explanation explain(const Program& program, const Outcome& outcome, std::span<const u8> ram_a,
+                    std::span<const u8> ram_b) {
+  const Scene scene(program, outcome, ram_a, ram_b);
+  Explanation found;
+  const auto note = [&](const Limit& limit) {
+    if (std::find(found.limits.begin(), found.limits.end(), limit.name) == found.limits.end())
+      found.limits.push_back(limit.name);
+    return true;
+  };
+  const u64 flags = outcome.a.regs.rflags ^ outcome.b.regs.rflags;
+  found.goes_on = scene.differs_only(
+      [&](const std::string& path) {
+        return path == "regs.rflags" && flags == (outcome.b.regs.rflags & kRf) && note(kRfLimit);
+      },
+      [&](u64 at, u64 a, u64 b) {
+        const WordRow* row = explain_word(scene, at, a, b);
+        return row && note(row->limit);
+      });
+  if (found.goes_on) return found;
+  found.limits.clear();
+  for (const Row& row : kRows) {
+    if (!row.holds(scene)) continue;
+    note(row.limit);
+    break;
+  }
+  return found;
+}
+
+}  // namespace conformance::random
