@@ -74,6 +74,12 @@ class Bus {
   // As the guest sees it, without the bits that mirror CPU state (OSXSAVE, OSPKE, APIC enable): the core patches those.
   virtual CpuidResult cpuid(u32 leaf, u32 subleaf) = 0;
 
+  // The processor under the guest, which may have more than the guest is told of. By default everything.
+  virtual CpuidResult processor(u32 leaf, u32 subleaf) {
+    (void)leaf, (void)subleaf;
+    return {~0u, ~0u, ~0u, ~0u};
+  }
+
   // The counter that State::tsc_offset is added to.
   virtual u64 read_tsc() = 0;
 

@@ -3,6 +3,7 @@
 #include "mock/cpu/control.hpp"
 #include "mock/cpu/page_walk.hpp"
 #include "mock/cpu/system_ops.hpp"
+#include "mock/cpu/xstate.hpp"
 
 namespace mock::cpu {
 namespace {
@@ -182,8 +183,9 @@ bool smsw(Core& core, const Op& op) {
 bool xgetbv(Core& core, const Op&) {
   if (!(core.s.cr4 & CR4_OSXSAVE)) return core.raise(UD);
   const u32 index = static_cast<u32>(core.s.gpr[RCX]);
-  if (index > 1) return core.raise(GP, 0);
-  const u64 value = core.s.fpu.xcr0;  // index 1: components in use; all enabled ones count as used
+  if (index > (core.features.xgetbv1 ? 1u : 0u)) return core.raise(GP, 0);
+  u64 value = core.s.fpu.xcr0;
+  if (index) value &= components_in_use(core.s.fpu) | (core.s.fpu.mxcsr != kMxcsrAtReset ? kXstateSse : 0);
   core.s.gpr[RAX] = static_cast<u32>(value);
   core.s.gpr[RDX] = value >> 32;
   return true;

@@ -89,8 +89,10 @@ void Cpu::init() {
 
 Stop Cpu::run(u64 max_instructions) {
   if (!features_are_read_) {
+    const auto undefined_before = core_.features.undefined_sets;
     core_.features = read_features(core_.bus);
     features_are_read_ = true;
+    if (core_.features.undefined_sets != undefined_before) core_.flush_all_memory();
   }
   core_.forget_verification();
   if (core_.completion.kind != Completion::Kind::none) complete(nullptr);

@@ -157,6 +157,19 @@ bool is_outside(const Core& core, u64 target) {
   return static_cast<u64>(static_cast<s64>(target << shift) >> shift) != target;
 }
 
+// What the processor makes of an instruction that it does not have: the one whose encoding it took, or #UD (INVALID).
+ZydisMnemonic executed_as(const Core& core, const ZydisDecodedInstruction& instruction) {
+  if (!core.features.is_undefined(instruction.meta.isa_set)) return instruction.mnemonic;
+  switch (instruction.mnemonic) {
+    case ZYDIS_MNEMONIC_TZCNT:
+      return ZYDIS_MNEMONIC_BSF;
+    case ZYDIS_MNEMONIC_LZCNT:
+      return ZYDIS_MNEMONIC_BSR;
+    default:
+      return ZYDIS_MNEMONIC_INVALID;
+  }
+}
+
 // Appends the instruction at b.length. False: the block ends before it.
 bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_limit) {
   ZydisDecodedInstruction instruction;
@@ -196,9 +209,13 @@ bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_
       operands[i].size = 0;
     }
     fill(op, instruction, operands, rip + instruction.length);
-    const Row* const row = find_row(instruction.mnemonic);
+    const ZydisMnemonic mnemonic = executed_as(b.core, instruction);
+    const Row* const row = find_row(mnemonic);
     const u16 traits = row ? row->traits : 0;
-    if (!row) {
+    if (mnemonic == ZYDIS_MNEMONIC_INVALID) {
+      handler = undefined_handler();
+      b.ended = true;
+    } else if (!row) {
       handler = is_absent(instruction) ? undefined_handler() : unmodelled_handler();
       b.ended = true;
     } else if (traits & kUndefined) {

@@ -62,7 +62,7 @@ bool is_relative_branch(const ZydisDecodedInstruction& instruction) {
           instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR || instruction.meta.category == ZYDIS_CATEGORY_CALL);
 }
 
-// Extensions of other vendors and of CPUs that no profile describes.
+// Extensions without rows that are #UD, because no processor that is modelled has them.
 static constexpr ZydisISAExt kAbsent[] = {
     ZYDIS_ISA_EXT_AMD3DNOW,  ZYDIS_ISA_EXT_AMD_INVLPGB, ZYDIS_ISA_EXT_AMX_BF16,
     ZYDIS_ISA_EXT_AMX_INT8,  ZYDIS_ISA_EXT_AMX_TILE,    ZYDIS_ISA_EXT_AVX512VEX,
@@ -76,7 +76,7 @@ static constexpr ZydisISAExt kAbsent[] = {
     ZYDIS_ISA_EXT_SGX_ENCLV, ZYDIS_ISA_EXT_SMX,         ZYDIS_ISA_EXT_SNP,
     ZYDIS_ISA_EXT_TDX,       ZYDIS_ISA_EXT_TSX_LDTRK,   ZYDIS_ISA_EXT_UINTR,
     ZYDIS_ISA_EXT_VMFUNC,    ZYDIS_ISA_EXT_VTX,         ZYDIS_ISA_EXT_WAITPKG,
-    ZYDIS_ISA_EXT_XOP,       ZYDIS_ISA_EXT_XSAVES};
+    ZYDIS_ISA_EXT_XOP};
 
 bool is_absent(const ZydisDecodedInstruction& instruction) {
   switch (instruction.encoding) {

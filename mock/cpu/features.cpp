@@ -2,6 +2,7 @@
 // which CPUID bit is KVM's rule for a guest (arch/x86/kvm/x86.h, __kvm_valid_efer in x86.c).
 #include "mock/cpu/features.hpp"
 
+#include "mock/cpu/cpuid_table.hpp"
 #include "mock/cpu/state.hpp"
 
 namespace mock::cpu {
@@ -33,6 +34,27 @@ u64 efer_bits(u32 ecx81, u32 edx81) {
   return valid;
 }
 
+// Whether the guest can execute what belongs to a bit. A guest whose table has a bit that the processor lacks gets the
+// processor that it was promised, if the host can execute it.
+bool is_present(const CpuidBit& bit, Bus::CpuidResult processor, Bus::CpuidResult guest) {
+  if (!bit.is_executed_on(host())) return false;
+  const bool promised = has(word_of(guest, bit.reg), bit.bit);
+  return promised || (bit.gate != Gate::guest && has(word_of(processor, bit.reg), bit.bit));
+}
+
+bool is_gated(Gate gate) { return gate == Gate::processor || gate == Gate::guest; }
+
+void find_undefined_sets(Features& f, Bus& bus) {
+  static_assert(ZYDIS_ISA_SET_MAX_VALUE < 256);
+  for (const CpuidBit& bit : cpuid_bits()) {
+    if (!is_gated(bit.gate)) continue;
+    if (is_present(bit, bus.processor(bit.leaf, bit.subleaf), bus.cpuid(bit.leaf, bit.subleaf))) continue;
+    for (const unsigned set : bit.sets) {
+      if (set != ZYDIS_ISA_SET_INVALID) f.undefined_sets[set / 64] |= u64{1} << (set % 64);
+    }
+  }
+}
+
 }  // namespace
 
 Features read_features(Bus& bus) {
@@ -47,17 +69,12 @@ Features read_features(Bus& bus) {
   if (l88.eax & 0xff) f.physical_bits = l88.eax & 0xff;
   f.cr4_valid = cr4_bits(l1.ecx, l7.ebx, l7.ecx);
   f.efer_valid = efer_bits(l81.ecx, l81.edx);
-  f.xcr0_valid = 1 | ld.eax | u64{ld.edx} << 32;
+  f.xcr0_valid = 1 | (ld.eax & bus.processor(0xd, 0).eax & executed_bits(0xd, 0, host()).eax);
   f.pages_1g = max_extended < 0x80000001 || has(l81.edx, 26);
-  f.rdtscp = has(l81.edx, 27);
-  f.rdpid = has(l7.ecx, 22);
-  f.invpcid = has(l7.ebx, 10);
-  f.monitor = has(l1.ecx, 3);
-  f.rdrand = has(l1.ecx, 30);
-  f.rdseed = has(l7.ebx, 18);
-  f.xsave = has(l1.ecx, 26);
-  f.pku = has(l7.ecx, 3);
-  f.umip = has(l7.ecx, 2);
+  const u32 xsave = bus.processor(0xd, 1).eax | leaf(0xd, 1).eax;
+  f.xgetbv1 = has(xsave, 2);
+  f.compacted_xrstor = has(xsave, 1) || has(xsave, 3);
+  find_undefined_sets(f, bus);
   return f;
 }
 

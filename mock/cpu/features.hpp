@@ -1,6 +1,8 @@
-// What the guest's CPUID promises, in the form in which instructions ask for it. Read once per change of the CPUID
-// table (Core::features), never per instruction.
+// What the guest's CPUID and the processor promise, in the form in which instructions ask for it. Read once per change
+// of the CPUID table (Core::features), never per instruction.
 #pragma once
+
+#include <array>
 
 #include "mock/cpu/bus.hpp"
 
@@ -13,8 +15,10 @@ struct Features {
   u64 efer_valid = ~u64{0};  // EFER bits that may be set
   u64 xcr0_valid = 1;        // 0Dh EDX:EAX
   bool pages_1g = true;
-  bool rdtscp = true, rdpid = true, invpcid = true, monitor = true, rdrand = true, rdseed = true;
-  bool xsave = true, pku = true, umip = true;
+  bool xgetbv1 = true, compacted_xrstor = true;  // 0Dh.1 EAX
+  std::array<u64, 4> undefined_sets{};           // Zydis' ISA sets that are #UD
+
+  bool is_undefined(unsigned isa_set) const { return undefined_sets[isa_set / 64] >> (isa_set % 64) & 1; }
 };
 
 // From the guest's CPUID table; is_amd is the owner's to set (the hardware's vendor, not the one the guest is told).

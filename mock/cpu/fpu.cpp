@@ -28,6 +28,8 @@ void load_x87(FpuState& fpu, const FxArea& area) {
   }
 }
 
+// DEVIATION: with CR0.NE clear a processor freezes until an external interrupt (FERR#, which KVM does not wire) or goes
+// on; here it is #MF as with NE set, which is what VMX enforces.
 bool x87_ready(Core& core, bool waits) {
   if (core.s.cr0 & (CR0_EM | CR0_TS)) return core.raise(NM);
   if (waits && (core.s.fpu.fsw & kFswSummary)) return core.raise(MF);
@@ -75,15 +77,6 @@ bool write_ram(Core& core, const Op& op, const void* data, unsigned size) {
   u64 linear;
   return core.linear(op.segment(), core.effective_address(op), size, Access::write, linear) &&
          is_ram(core, linear, size, Access::write) && core.write_linear(linear, data, size);
-}
-
-u32 mxcsr_mask() {
-  static const u32 mask = [] {
-    FxArea area;
-    asm volatile("fxsave %0" : "=m"(area));
-    return area.mxcsr_mask ? area.mxcsr_mask : 0xffbf;
-  }();
-  return mask;
 }
 
 }  // namespace mock::cpu

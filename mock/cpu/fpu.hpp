@@ -45,6 +45,7 @@ bool is_ram(Core& core, u64 linear, unsigned size, Access access);
 bool read_ram(Core& core, const Op& op, void* data, unsigned size);
 bool write_ram(Core& core, const Op& op, const void* data, unsigned size);
 
-u32 mxcsr_mask();  // bits that LDMXCSR and FXRSTOR accept
+// Bits that LDMXCSR and FXRSTOR accept: those of every x86-64 processor, not AMD's misaligned mode.
+inline constexpr u32 kMxcsrMask = 0xffff;
 
 }  // namespace mock::cpu

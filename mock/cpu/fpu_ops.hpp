@@ -25,14 +25,11 @@ bool vldmxcsr(Core& core, const Op& op);
 bool vstmxcsr(Core& core, const Op& op);
 
 // xsave.cpp; is_64: with REX.W
-template <bool is_64>
+enum class XsaveForm : u8 { standard, optimised, compacted, supervisor };  // XSAVE, XSAVEOPT, XSAVEC, XSAVES
+template <XsaveForm form, bool is_64>
 bool xsave(Core& core, const Op& op);
-template <bool is_64>
-bool xsaveopt(Core& core, const Op& op);
-template <bool is_64>
-bool xsavec(Core& core, const Op& op);
-template <bool is_64>
-bool xrstor(Core& core, const Op& op);
+template <XsaveForm form, bool is_64>
+bool xrstor(Core& core, const Op& op);  // standard: XRSTOR, which takes both formats; supervisor: XRSTORS
 bool rdpkru(Core& core, const Op& op);
 bool wrpkru(Core& core, const Op& op);
 

@@ -34,7 +34,7 @@ bool save(Core& core, const Op& op, bool is_64) {
     area.fdp &= 0xffffffff;
   }
   area.mxcsr = fpu.mxcsr;
-  area.mxcsr_mask = mxcsr_mask();
+  area.mxcsr_mask = kMxcsrMask;
   const unsigned count = has_sse_part(core) ? xmm_count(core) : 0;
   for (unsigned i = 0; i < count; ++i) area.xmm[i] = {fpu.ymm[i].q[0], fpu.ymm[i].q[1]};
   return core.write_linear(linear, &area, kHeaderAndSt + count * 16);
@@ -46,7 +46,7 @@ bool restore(Core& core, const Op& op, bool is_64) {
   FxArea area;
   if (!core.read_linear(linear, &area, 416)) return false;
   const bool has_sse = has_sse_part(core);
-  if ((core.s.cr4 & CR4_OSFXSR) && (area.mxcsr & ~mxcsr_mask())) return core.raise(GP, 0);
+  if ((core.s.cr4 & CR4_OSFXSR) && (area.mxcsr & ~kMxcsrMask)) return core.raise(GP, 0);
   if (!is_64) {
     area.fip &= 0xffffffff;
     area.fdp &= 0xffffffff;
@@ -67,7 +67,7 @@ bool restore(Core& core, const Op& op, bool is_64) {
 bool load_control(Core& core, const Op& op) {
   u32 value;
   if (!read_ram(core, op, &value, 4)) return false;
-  if (value & ~mxcsr_mask()) return core.raise(GP, 0);
+  if (value & ~kMxcsrMask) return core.raise(GP, 0);
   core.s.fpu.mxcsr = value;
   return true;
 }

@@ -114,13 +114,13 @@ bool sti(Core& core, const Op&) {
 }
 
 bool clac(Core& core, const Op&) {
-  if (core.s.cpl || core.is_v86() || !(core.features.cr4_valid & CR4_SMAP)) return core.raise(UD);
+  if (core.s.cpl || core.is_v86()) return core.raise(UD);
   core.set_rflags(core.rflags() & ~u64{AC});
   return true;
 }
 
 bool stac(Core& core, const Op&) {
-  if (core.s.cpl || core.is_v86() || !(core.features.cr4_valid & CR4_SMAP)) return core.raise(UD);
+  if (core.s.cpl || core.is_v86()) return core.raise(UD);
   core.set_rflags(core.rflags() | AC);
   return true;
 }

@@ -3,6 +3,7 @@
 // (arch/x86/kvm/svm/svm.c), else APM vol. 3.
 #include "mock/cpu/page_walk.hpp"
 #include "mock/cpu/system_ops.hpp"
+#include "mock/cpu/xstate.hpp"
 
 namespace mock::cpu {
 namespace {
@@ -14,30 +15,21 @@ void set_edx_eax(Core& core, u64 value) {
   core.s.gpr[RDX] = value >> 32;
 }
 
-bool random(Core& core, const Op& op, bool present) {
-  if (!present) return core.raise(UD);
+bool random(Core& core, const Op& op) {
   core.set_register(op.slot[0], op.size_bytes(), core.bus.random());
   core.set_arith_flags(CF);
   return true;
 }
 
-// Bytes of the standard-format XSAVE area for the components in `xcr0` (CPUID leaf 0Dh; SDM vol. 1 13.4).
-u32 xsave_bytes(Core& core, u64 xcr0) {
-  u32 size = 576;
-  for (u32 component = 2; component < 63; ++component) {
-    if (!(xcr0 >> component & 1)) continue;
-    const Bus::CpuidResult leaf = core.bus.cpuid(0xd, component);
-    size = std::max(size, leaf.eax + leaf.ebx);
-  }
-  return size;
-}
+constexpr u32 kCompactedForms = 0xa;  // XSAVEC, XSAVES in CPUID 0Dh.1 EAX
 
 // The bits that mirror CPU state.
 void patch_cpuid(Core& core, u32 leaf, u32 subleaf, Bus::CpuidResult& r) {
   const auto set = [](u32& word, u32 bit, bool value) { word = (word & ~(1u << bit)) | (value ? 1u << bit : 0); };
   if (leaf == 1) set(r.ecx, 27, core.s.cr4 & CR4_OSXSAVE);
   if (leaf == 7 && subleaf == 0) set(r.ecx, 4, core.s.cr4 & CR4_PKE);
-  if (leaf == 0xd && subleaf == 0 && r.eax) r.ebx = xsave_bytes(core, core.s.fpu.xcr0);
+  if (leaf == 0xd && subleaf == 1 && (r.eax & kCompactedForms)) r.ebx = xsave_bytes(core.s.fpu.xcr0, true);
+  if (leaf == 0xd && subleaf == 0 && r.eax) r.ebx = xsave_bytes(core.s.fpu.xcr0, false);
 }
 
 bool monitor_or_mwait(Core& core, u32 known_extensions) {
@@ -73,7 +65,6 @@ bool rdtsc(Core& core, const Op&) {
 }
 
 bool rdtscp(Core& core, const Op&) {
-  if (!core.features.rdtscp) return core.raise(UD);
   if (!may_read_tsc(core)) return false;
   set_edx_eax(core, core.bus.read_tsc() + core.s.tsc_offset);
   core.s.gpr[RCX] = static_cast<u32>(core.s.tsc_aux);
@@ -81,7 +72,6 @@ bool rdtscp(Core& core, const Op&) {
 }
 
 bool rdpid(Core& core, const Op& op) {
-  if (!core.features.rdpid) return core.raise(UD);
   core.set_register(op.slot[0], core.is_64bit() ? 8 : 4, static_cast<u32>(core.s.tsc_aux));
   return true;
 }
@@ -89,8 +79,8 @@ bool rdpid(Core& core, const Op& op) {
 // A guest without a PMU has no counter to read: every index is #GP(0) (kvm_emulate_rdpmc).
 bool rdpmc(Core& core, const Op&) { return core.raise(GP, 0); }
 
-bool rdrand(Core& core, const Op& op) { return random(core, op, core.features.rdrand); }
-bool rdseed(Core& core, const Op& op) { return random(core, op, core.features.rdseed); }
+bool rdrand(Core& core, const Op& op) { return random(core, op); }
+bool rdseed(Core& core, const Op& op) { return random(core, op); }
 
 // Both do nothing but check (kvm_emulate_monitor_mwait()). ECX: extensions; MWAIT knows "interrupts end it".
 bool monitor(Core& core, const Op&) { return monitor_or_mwait(core, 0); }
@@ -119,7 +109,7 @@ bool invlpg(Core& core, const Op& op) {
 }
 
 bool invpcid(Core& core, const Op& op) {
-  if (!core.features.invpcid || core.is_v86()) return core.raise(UD);
+  if (core.is_v86()) return core.raise(UD);
   if (core.s.cpl) return core.raise(GP, 0);
   struct {
     u64 pcid, address;

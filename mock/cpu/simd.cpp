@@ -4,12 +4,9 @@
 namespace mock::cpu {
 namespace {
 
-constexpr u32 kMisalignedAllowed = 1u << 17;  // MXCSR.MM (AMD)
-
 bool find(Core& core, const Op& op, unsigned size, bool aligned, Access access, u64& linear) {
   if (!core.linear(op.segment(), core.effective_address(op), size, access, linear)) return false;
-  const bool checks = aligned && !(core.s.fpu.mxcsr & kMisalignedAllowed);
-  return checks && (linear & (size - 1)) ? core.raise(GP, 0) : true;
+  return aligned && (linear & (size - 1)) ? core.raise(GP, 0) : true;
 }
 
 }  // namespace

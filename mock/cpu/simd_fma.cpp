@@ -1,8 +1,8 @@
 // FMA, F16C, the conversions and comparisons of AVX that are no SSE operation on two lanes. On the host's own
-// instructions, 128 bits at a time; a host without AVX, FMA and F16C gives #UD, and CPUID must not offer them.
+// instructions, 128 bits at a time; on a host without AVX, FMA and F16C they are #UD before they get here
+// (cpuid_table.cpp).
 #include <immintrin.h>
 
-#include "mock/cpu/dispatch.hpp"
 #include "mock/cpu/simd.hpp"
 #include "mock/cpu/simd_imm.hpp"
 
@@ -15,8 +15,6 @@
 
 namespace mock::cpu {
 namespace {
-
-bool is_present() { return __builtin_cpu_supports("avx") && __builtin_cpu_supports("fma"); }
 
 // --- FMA: d = f(d, a, b); the instruction itself, so that NaNs come out as the operand order says.
 // X(mnemonic, bytes of a memory operand, is scalar)
@@ -118,9 +116,7 @@ bool fma(Core& core, const Op& op) {
 
 template <class Operation>
 void select_fma(const Decoded& d, Op&, Selection& s) {
-  if (!is_present()) {
-    s.handler = undefined_handler();
-  } else if constexpr (Operation::kScalar) {
+  if constexpr (Operation::kScalar) {
     s.handler = &call<fma<Operation, false>>;
   } else {
     s.handler = d.operand_bits(0) == 256 ? &call<fma<Operation, true>> : &call<fma<Operation, false>>;
@@ -197,15 +193,11 @@ bool narrow(Core& core, const Op& op) {
 
 template <class Conversion>
 void select_widen(const Decoded& d, Op&, Selection& s) {
-  s.handler = !is_present()              ? undefined_handler()
-              : d.operand_bits(0) == 256 ? &call<widen<Conversion, true>>
-                                         : &call<widen<Conversion, false>>;
+  s.handler = d.operand_bits(0) == 256 ? &call<widen<Conversion, true>> : &call<widen<Conversion, false>>;
 }
 template <class Conversion>
 void select_narrow(const Decoded& d, Op&, Selection& s) {
-  s.handler = !is_present()              ? undefined_handler()
-              : d.operand_bits(1) == 256 ? &call<narrow<Conversion, true>>
-                                         : &call<narrow<Conversion, false>>;
+  s.handler = d.operand_bits(1) == 256 ? &call<narrow<Conversion, true>> : &call<narrow<Conversion, false>>;
 }
 
 // VCVTPS2PH: the rounding is an immediate; 128 bits give 64.
@@ -241,9 +233,7 @@ bool to_half(Core& core, const Op& op) {
   return true;
 }
 void select_to_half(const Decoded& d, Op&, Selection& s) {
-  s.handler = !is_present()              ? undefined_handler()
-              : d.operand_bits(1) == 256 ? &call<to_half<true>>
-                                         : &call<to_half<false>>;
+  s.handler = d.operand_bits(1) == 256 ? &call<to_half<true>> : &call<to_half<false>>;
 }
 
 // --- VCMPxx with its 32 predicates
@@ -262,15 +252,6 @@ COMPARISON(CMPSS, 4, as_int(_mm_cmp_ss(as_ps(a), as_ps(b), i)))
 COMPARISON(CMPSD, 8, as_int(_mm_cmp_sd(as_pd(a), as_pd(b), i)))
 #undef COMPARISON
 
-template <class Operation>
-void select_comparison(const Decoded& d, Op& op, Selection& s) {
-  if (!is_present()) {
-    s.handler = undefined_handler();
-  } else {
-    select_vex<Operation>(d, op, s);
-  }
-}
-
 constexpr Row kRows[] = {
 #define ROW(name, ...) {ZYDIS_MNEMONIC_##name, nullptr, 0, select_fma<name>},
     FMA_OPERATIONS(ROW)
@@ -282,10 +263,10 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_VCVTPD2DQ, nullptr, 0, select_narrow<PdToDq>},
     {ZYDIS_MNEMONIC_VCVTTPD2DQ, nullptr, 0, select_narrow<PdToDqTruncated>},
     {ZYDIS_MNEMONIC_VCVTPS2PH, nullptr, 0, select_to_half},
-    {ZYDIS_MNEMONIC_VCMPPS, nullptr, 0, select_comparison<CMPPS>},
-    {ZYDIS_MNEMONIC_VCMPPD, nullptr, 0, select_comparison<CMPPD>},
-    {ZYDIS_MNEMONIC_VCMPSS, nullptr, 0, select_comparison<CMPSS>},
-    {ZYDIS_MNEMONIC_VCMPSD, nullptr, 0, select_comparison<CMPSD>},
+    {ZYDIS_MNEMONIC_VCMPPS, nullptr, 0, select_vex<CMPPS>},
+    {ZYDIS_MNEMONIC_VCMPPD, nullptr, 0, select_vex<CMPPD>},
+    {ZYDIS_MNEMONIC_VCMPSS, nullptr, 0, select_vex<CMPSS>},
+    {ZYDIS_MNEMONIC_VCMPSD, nullptr, 0, select_vex<CMPSD>},
 };
 
 }  // namespace

@@ -1,8 +1,7 @@
-// SSE3, SSSE3, SSE4.1, SSE4.2, AES, PCLMULQDQ and SHA on the host's own instructions, with their VEX forms. On a host
-// that lacks one, the instruction is #UD, and CPUID must not offer it.
+// SSE3, SSSE3, SSE4.1, SSE4.2, AES, PCLMULQDQ and SHA on the host's own instructions, with their VEX forms. What a host
+// lacks is #UD before it gets here (cpuid_table.cpp).
 #include <immintrin.h>
 
-#include "mock/cpu/dispatch.hpp"
 #include "mock/cpu/simd.hpp"
 #include "mock/cpu/simd_imm.hpp"
 
@@ -295,59 +294,38 @@ void select_crc32(const Decoded& d, Op& op, Selection& s) {
   s.handler = &call<crc32>;
 }
 
-bool has_sse42() { return __builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.2"); }
-bool has_aes() { return has_sse42() && __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul"); }
-bool has_sha() {
-  static const bool present = [] {
-    u32 a = 7, b, c = 0, d;
-    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    return (b >> 29 & 1) != 0;
-  }();
-  return present && has_sse42();
-}
-
-// #UD on a host that can not do it.
-template <bool (*is_present)(), void (*select)(const Decoded&, Op&, Selection&)>
-void guarded(const Decoded& d, Op& op, Selection& s) {
-  if (!is_present()) {
-    s.handler = undefined_handler();
-  } else {
-    select(d, op, s);
-  }
-}
-
 constexpr Row kRows[] = {
-#define SSE(name, host) \
-  { ZYDIS_MNEMONIC_##name, nullptr, 0, guarded<host, select_sse<name>> }
-#define VEX(name, host) \
-  { ZYDIS_MNEMONIC_V##name, nullptr, 0, guarded<host, select_vex<name>> }
-#define ROW(name, ...) SSE(name, has_sse42), VEX(name, has_sse42),
+#define SSE(name) \
+  { ZYDIS_MNEMONIC_##name, nullptr, 0, select_sse<name> }
+#define VEX(name) \
+  { ZYDIS_MNEMONIC_V##name, nullptr, 0, select_vex<name> }
+#define ROW(name, ...) SSE(name), VEX(name),
     UNARY_OPERATIONS(ROW) FP_OPERATIONS(ROW) IMMEDIATE_OPERATIONS(ROW) INTEGER_OPERATIONS(ROW) ROW(PSHUFB) ROW(MPSADBW)
         ROW(PALIGNR) ROW(BLENDPS) ROW(BLENDPD)
 #undef ROW
-#define ROW(name, ...) SSE(name, has_sse42),
+#define ROW(name, ...) SSE(name),
             WIDENING_OPERATIONS(ROW)
 #undef ROW
-                SSE(AESENC, has_aes),
-    VEX(AESENC, has_aes),
-    SSE(AESENCLAST, has_aes),
-    VEX(AESENCLAST, has_aes),
-    SSE(AESDEC, has_aes),
-    VEX(AESDEC, has_aes),
-    SSE(AESDECLAST, has_aes),
-    VEX(AESDECLAST, has_aes),
-    SSE(AESIMC, has_aes),
-    VEX(AESIMC, has_aes),
-    SSE(AESKEYGENASSIST, has_aes),
-    VEX(AESKEYGENASSIST, has_aes),
-    SSE(PCLMULQDQ, has_aes),
-    VEX(PCLMULQDQ, has_aes),
-    SSE(SHA1NEXTE, has_sha),
-    SSE(SHA1MSG1, has_sha),
-    SSE(SHA1MSG2, has_sha),
-    SSE(SHA1RNDS4, has_sha),
-    SSE(SHA256MSG1, has_sha),
-    SSE(SHA256MSG2, has_sha),
+                SSE(AESENC),
+    VEX(AESENC),
+    SSE(AESENCLAST),
+    VEX(AESENCLAST),
+    SSE(AESDEC),
+    VEX(AESDEC),
+    SSE(AESDECLAST),
+    VEX(AESDECLAST),
+    SSE(AESIMC),
+    VEX(AESIMC),
+    SSE(AESKEYGENASSIST),
+    VEX(AESKEYGENASSIST),
+    SSE(PCLMULQDQ),
+    VEX(PCLMULQDQ),
+    SSE(SHA1NEXTE),
+    SSE(SHA1MSG1),
+    SSE(SHA1MSG2),
+    SSE(SHA1RNDS4),
+    SSE(SHA256MSG1),
+    SSE(SHA256MSG2),
     {ZYDIS_MNEMONIC_SHA256RNDS2, &call<sha256_rounds>},
     {ZYDIS_MNEMONIC_PBLENDVB, &call<blend_variable<ByteMask>>},
     {ZYDIS_MNEMONIC_BLENDVPS, &call<blend_variable<SingleMask>>},
@@ -355,7 +333,7 @@ constexpr Row kRows[] = {
     {ZYDIS_MNEMONIC_VPBLENDVB, nullptr, 0, select_vex_blend<ByteMask>},
     {ZYDIS_MNEMONIC_VBLENDVPS, nullptr, 0, select_vex_blend<SingleMask>},
     {ZYDIS_MNEMONIC_VBLENDVPD, nullptr, 0, select_vex_blend<DoubleMask>},
-    {ZYDIS_MNEMONIC_CRC32, nullptr, 0, guarded<has_sse42, select_crc32>},
+    {ZYDIS_MNEMONIC_CRC32, nullptr, 0, select_crc32},
     {ZYDIS_MNEMONIC_PTEST, nullptr, 0, select_test<false, AllBits>},
     {ZYDIS_MNEMONIC_VPTEST, nullptr, 0, select_test<true, AllBits>},
     {ZYDIS_MNEMONIC_VTESTPS, nullptr, 0, select_test<true, SingleSigns>},

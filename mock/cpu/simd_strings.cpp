@@ -2,7 +2,6 @@
 // EXTRQ, INSERTQ, MOVNTSS, MOVNTSD. SDM vol. 1 4.1, vol. 2; APM vol. 4.
 #include <immintrin.h>
 
-#include "mock/cpu/dispatch.hpp"
 #include "mock/cpu/simd.hpp"
 
 #if defined(__clang__)
@@ -89,7 +88,7 @@ bool compare_strings(Core& core, const Op& op) {
 template <Kind kind, bool vex>
 void select_strings(const Decoded& d, Op& op, Selection& s) {
   op.slot[2] = vex ? d.instruction.raw.vex.W : d.instruction.raw.rex.W;
-  s.handler = __builtin_cpu_supports("sse4.2") ? &call<compare_strings<kind, vex>> : undefined_handler();
+  s.handler = &call<compare_strings<kind, vex>>;
 }
 
 // --- SSE4A

@@ -112,6 +112,7 @@ HOST_CHECK(x87_fxsave, R"(
   movq $0, 528(%rdi)
   movw $0, 518(%rdi)
   movl $0x1f80, 536(%rdi)
+  movl $0xffff, 540(%rdi)     # the host may have the misaligned mode
   fninit
   fxrstor 512(%rdi)
   fstpt 256(%rdi)

@@ -28,7 +28,7 @@ KernelVersion parse_release(const std::string& release) {
   return version;
 }
 
-std::vector<kvm_cpuid_entry2> parse_cpuid(const json& list) {
+std::vector<kvm_cpuid_entry2> parse_cpuid(const json& list, const cpu::Host& host) {
   std::vector<kvm_cpuid_entry2> entries;
   for (const json& item : list) {
     const auto field = [&](const char* name) { return static_cast<u32>(number(item.at(name))); };
@@ -40,7 +40,7 @@ std::vector<kvm_cpuid_entry2> parse_cpuid(const json& list) {
                            .ecx = field("ecx"),
                            .edx = field("edx"),
                            .padding = {}};
-    if (cut_to_modelled(entry)) entries.push_back(entry);
+    if (cut_to_modelled(entry, host)) entries.push_back(entry);
   }
   return entries;
 }
@@ -72,7 +72,7 @@ std::vector<StatsDescriptor> parse_stats(const json& stats, const char* kind) {
 // The tested machine's own processor speed would be as good; one value makes runs comparable.
 constexpr u64 kTscKhz = 2600000;
 
-std::unique_ptr<Profile> parse(const RecordedFacts& facts) {
+std::unique_ptr<Profile> parse(const RecordedFacts& facts, const cpu::Host& host) {
   const json document = json::parse(facts.json);
   auto profile = std::make_unique<Profile>();
   profile->name = facts.profile;
@@ -83,8 +83,8 @@ std::unique_ptr<Profile> parse(const RecordedFacts& facts) {
   profile->vm_capabilities = {parse_capabilities(capabilities.at("vm")),
                               parse_capabilities(capabilities.at("vm_irqchip")),
                               parse_capabilities(capabilities.at("vm_split_irqchip"))};
-  profile->supported_cpuid = parse_cpuid(document.at("cpuid").at("supported"));
-  profile->emulated_cpuid = parse_cpuid(document.at("cpuid").at("emulated"));
+  profile->supported_cpuid = parse_cpuid(document.at("cpuid").at("supported"), host);
+  profile->emulated_cpuid = parse_cpuid(document.at("cpuid").at("emulated"), host);
   const json& msrs = document.at("msrs");
   for (const json& index : msrs.at("index_list"))
     if (const u32 msr = static_cast<u32>(number(index)); is_modelled_msr(msr)) profile->msrs_to_save.push_back(msr);
@@ -111,9 +111,15 @@ const Profile* find_profile(std::string_view name) {
   for (const RecordedFacts& facts : recorded_facts()) {
     if (facts.profile != name) continue;
     auto& profile = parsed[facts.profile];
-    if (!profile) profile = parse(facts);
+    if (!profile) profile = parse(facts, cpu::host());
     return profile.get();
   }
+  return nullptr;
+}
+
+std::unique_ptr<Profile> make_profile(std::string_view name, const cpu::Host& host) {
+  for (const RecordedFacts& facts : recorded_facts())
+    if (facts.profile == name) return parse(facts, host);
   return nullptr;
 }
 

@@ -5,12 +5,14 @@
 #include <array>
 #include <compare>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kvmapi/types.hpp"
 #include "kvmapi/uapi/cpuid.hpp"
+#include "mock/cpu/host.hpp"
 
 namespace mock {
 
@@ -60,6 +62,8 @@ struct Profile {
 
 // The profile called `name` (one of profile_names()), or nullptr. Profiles live as long as the process.
 const Profile* find_profile(std::string_view name);
+// The same as it is on another host; a new object each time.
+std::unique_ptr<Profile> make_profile(std::string_view name, const cpu::Host& host);
 // The names to offer in a message, oldest kernel first.
 std::vector<std::string> profile_names();
 

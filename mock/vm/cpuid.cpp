@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "mock/cpu/xstate.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
 
@@ -19,9 +20,6 @@ kvm_cpuid_entry2* find(std::vector<kvm_cpuid_entry2>& entries, u32 leaf, u32 sub
 }
 
 void assign_bit(u32& word, unsigned bit, bool value) { word = (word & ~(1u << bit)) | (u32{value} << bit); }
-
-// Size of the XSAVE area for the standard form: legacy and header, then what CPUID leaf 0xd says of each component.
-u32 xsave_bytes(u64 xcr0) { return xcr0 & 4 ? 832 : 576; }
 
 }  // namespace
 
@@ -49,9 +47,9 @@ void Vcpu::update_cpuid_runtime(std::vector<kvm_cpuid_entry2>& entries) {
     assign_bit(leaf1->edx, 9, apic_base_ & (u64{1} << 11));
   }
   if (kvm_cpuid_entry2* leaf7 = find(entries, 7, 0)) assign_bit(leaf7->ecx, 4, state().cr4 & CR4_PKE);
-  if (kvm_cpuid_entry2* leafd = find(entries, 0xd, 0)) leafd->ebx = xsave_bytes(state().fpu.xcr0);
+  if (kvm_cpuid_entry2* leafd = find(entries, 0xd, 0)) leafd->ebx = xsave_bytes(state().fpu.xcr0, false);
   if (kvm_cpuid_entry2* leafd = find(entries, 0xd, 1); leafd && (leafd->eax & 0xa))
-    leafd->ebx = xsave_bytes(state().fpu.xcr0);
+    leafd->ebx = xsave_bytes(state().fpu.xcr0, true);
 }
 
 Result<int> Vcpu::set_cpuid_entries(std::vector<kvm_cpuid_entry2> entries) {
@@ -123,6 +121,13 @@ Bus::CpuidResult Vcpu::cpuid(u32 leaf, u32 subleaf) {
   if (leaf == 0xb || leaf == 0x1f)
     if (const kvm_cpuid_entry2* level1 = find_cpuid(leaf, 1)) return {0, 0, subleaf & 0xff, level1->edx};
   return {0, 0, 0, 0};
+}
+
+// What KVM_GET_SUPPORTED_CPUID offers is what the processor has.
+Bus::CpuidResult Vcpu::processor(u32 leaf, u32 subleaf) {
+  for (const kvm_cpuid_entry2& entry : vm_.profile().supported_cpuid)
+    if (entry.function == leaf && entry.index == subleaf) return {entry.eax, entry.ebx, entry.ecx, entry.edx};
+  return {};
 }
 
 }  // namespace mock::vm

@@ -1,8 +1,9 @@
 // x87, SSE and extended state. api.rst 4.22, 4.23, 4.42-4.45, 4.134. The XSAVE image is the standard form: legacy area,
-// header, AVX at 576.
+// header, AVX at 576, PKRU at 2688.
 #include <cerrno>
 #include <cstring>
 
+#include "mock/cpu/xstate.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -11,7 +12,6 @@ using namespace cpu;
 
 namespace {
 
-constexpr u64 kX87 = 1, kSse = 2, kAvx = 4;
 constexpr u32 kMxcsrMask = 0xffff;
 
 unsigned top(const FpuState& fpu) { return (fpu.fsw >> 11) & 7; }
@@ -29,19 +29,6 @@ void get_stack(FpuState& fpu, const u8* in) {
     reg = {};
     std::memcpy(reg.data(), in + 16 * i, 10);
   }
-}
-
-// XSTATE_BV as hardware's XSAVE would write it: components that are not in their initial state.
-u64 components_in_use(const FpuState& fpu) {
-  const FpuState fresh;
-  u64 used = 0;
-  if (fpu.st != fresh.st || fpu.fcw != fresh.fcw || fpu.fsw || fpu.ftw || fpu.last_ip || fpu.last_dp || fpu.last_opcode)
-    used |= kX87;
-  for (const XmmOrYmm& reg : fpu.ymm) {
-    if (reg.q[0] | reg.q[1]) used |= kSse;
-    if (reg.q[2] | reg.q[3]) used |= kAvx;
-  }
-  return used;
 }
 
 // FXSAVE64 layout.
@@ -62,8 +49,11 @@ struct XsaveImage {
   u64 xstate_bv, xcomp_bv;
   std::array<u64, 6> reserved;
   std::array<u8, 256> ymm_high;
+  std::array<u8, kXstatePkruWord.standard_offset - 832> other_components;
+  u64 pkru;
 };
-static_assert(sizeof(XsaveImage) == 832);
+static_assert(offsetof(XsaveImage, ymm_high) == kXstateAvxHigh.standard_offset);
+static_assert(offsetof(XsaveImage, pkru) == kXstatePkruWord.standard_offset);
 
 }  // namespace
 
@@ -98,7 +88,13 @@ Result<int> Vcpu::set_fpu(const kvm_fpu& in) {
 u64 Vcpu::supported_xcr0() const {
   for (const kvm_cpuid_entry2& entry : vm_.profile().supported_cpuid)
     if (entry.function == 0xd && entry.index == 0) return entry.eax | (u64{entry.edx} << 32);
-  return kX87 | kSse;
+  return kXstateX87 | kXstateSse;
+}
+
+// What the guest may enable: by its CPUID leaf 0xd.
+u64 Vcpu::guest_xcr0() const {
+  const kvm_cpuid_entry2* leaf = find_cpuid(0xd, 0);
+  return leaf ? (leaf->eax | (u64{leaf->edx} << 32)) & supported_xcr0() : 0;
 }
 
 void Vcpu::note_components_in_use() { xstate_bv_ |= components_in_use(state().fpu) & supported_xcr0(); }
@@ -125,10 +121,13 @@ Result<kvm_xsave> Vcpu::get_xsave() {
     std::memcpy(image.legacy.xmm.data() + 16 * i, &fpu.ymm[i].q[0], 16);
     std::memcpy(image.ymm_high.data() + 16 * i, &fpu.ymm[i].q[2], 16);
   }
+  image.pkru = fpu.pkru;
   // QUIRK(kvm, 5.16, kvm_arch_vcpu_ioctl_set_fpu): what KVM_SET_FPU stored does not show before the component is in
   // use.
   image.xstate_bv = vm_.profile().since(6, 1) ? xstate_bv_ : components_in_use(fpu) & supported_xcr0();
-  if (!(image.xstate_bv & kX87)) {
+  // QUIRK(kvm, 6.1, kvm_vcpu_ioctl_x86_get_xsave2): components that the guest's CPUID does not have are left out.
+  if (vm_.profile().since(6, 1)) image.xstate_bv &= guest_xcr0() | kXstateX87 | kXstateSse;
+  if (!(image.xstate_bv & kXstateX87)) {
     const FpuState fresh;
     image.legacy.fcw = fresh.fcw;
     image.legacy.fsw = image.legacy.fop = 0;
@@ -136,8 +135,10 @@ Result<kvm_xsave> Vcpu::get_xsave() {
     image.legacy.ip = image.legacy.dp = 0;
     image.legacy.st = {};
   }
-  if (!(image.xstate_bv & kSse)) image.legacy.xmm = {};
-  if (!(image.xstate_bv & kAvx)) image.ymm_high = {};
+  if (!(image.xstate_bv & kXstateSse)) image.legacy.xmm = {};
+  if (!(image.xstate_bv & kXstateAvx)) image.ymm_high = {};
+  if (!(image.xstate_bv & kXstatePkru)) image.pkru = 0;
+  if (!(image.xstate_bv & (kXstateSse | kXstateAvx))) image.legacy.mxcsr = kMxcsrAtReset;
   if (!vm_.profile().since(6, 1)) image.legacy.mxcsr_mask = 0;
   // QUIRK(kvm, 6.1, copy_xstate_to_uabi_buf): bytes 464-471 of the legacy area tell the host's features.
   const u64 supported = supported_xcr0();
@@ -158,7 +159,7 @@ Result<int> Vcpu::set_xsave(const kvm_xsave& in) {
   FpuState& fpu = state().fpu;
   const FpuState power_up;
   xstate_bv_ = image.xstate_bv;
-  const bool x87 = image.xstate_bv & kX87;
+  const bool x87 = image.xstate_bv & kXstateX87;
   fpu.fcw = x87 ? image.legacy.fcw : power_up.fcw;
   fpu.fsw = x87 ? image.legacy.fsw : power_up.fsw;
   fpu.ftw = x87 ? image.legacy.ftw : power_up.ftw;
@@ -169,11 +170,15 @@ Result<int> Vcpu::set_xsave(const kvm_xsave& in) {
     get_stack(fpu, image.legacy.st.data());
   else
     fpu.st = {};
-  if (image.xstate_bv & (kSse | kAvx)) fpu.mxcsr = image.legacy.mxcsr;
+  if (image.xstate_bv & (kXstateSse | kXstateAvx)) fpu.mxcsr = image.legacy.mxcsr;
+  if (image.xstate_bv & kXstatePkru && fpu.pkru != static_cast<u32>(image.pkru)) {
+    fpu.pkru = static_cast<u32>(image.pkru);
+    state_changed_ = translations_changed_ = true;
+  }
   for (unsigned i = 0; i < 16; ++i) {
     fpu.ymm[i].q = {};
-    if (image.xstate_bv & kSse) std::memcpy(&fpu.ymm[i].q[0], image.legacy.xmm.data() + 16 * i, 16);
-    if (image.xstate_bv & kAvx) std::memcpy(&fpu.ymm[i].q[2], image.ymm_high.data() + 16 * i, 16);
+    if (image.xstate_bv & kXstateSse) std::memcpy(&fpu.ymm[i].q[0], image.legacy.xmm.data() + 16 * i, 16);
+    if (image.xstate_bv & kXstateAvx) std::memcpy(&fpu.ymm[i].q[2], image.ymm_high.data() + 16 * i, 16);
   }
   return 0;
 }
@@ -185,14 +190,11 @@ Result<kvm_xcrs> Vcpu::get_xcrs() {
   return out;
 }
 
-// XCR0 by the guest's CPUID leaf 0xd, as __kvm_set_xcr().
+// As __kvm_set_xcr().
 bool Vcpu::is_valid_xcr0(u64 value) const {
-  if (!(value & kX87)) return false;
-  if ((value & kAvx) && !(value & kSse)) return false;
-  u64 allowed = kX87;
-  if (const kvm_cpuid_entry2* leaf = find_cpuid(0xd, 0))
-    allowed |= (leaf->eax | (u64{leaf->edx} << 32)) & supported_xcr0();
-  return !(value & ~allowed);
+  if (!(value & kXstateX87)) return false;
+  if ((value & kXstateAvx) && !(value & kXstateSse)) return false;
+  return !(value & ~(guest_xcr0() | kXstateX87));
 }
 
 Result<int> Vcpu::set_xcrs(const kvm_xcrs& in) {

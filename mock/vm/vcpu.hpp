@@ -144,6 +144,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   cpu::Reply allow_msr(u32 index, bool is_write) override;
   cpu::Reply refused_msr(u32 index, bool is_write) override;
   CpuidResult cpuid(u32 leaf, u32 subleaf) override;
+  CpuidResult processor(u32 leaf, u32 subleaf) override;
   u64 read_tsc() override;
   u64 random() override;
   bool has_quirk(Quirk which) override;
@@ -238,6 +239,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   // fpu.cpp
   u64 supported_xcr0() const;
   bool is_valid_xcr0(u64 value) const;
+  u64 guest_xcr0() const;
   void note_components_in_use();
 
   // msrs.cpp. False: the kernel would refuse it from user space (host) or raise #GP (guest).
