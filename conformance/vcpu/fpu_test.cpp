@@ -126,6 +126,74 @@ KVM_TEST("vcpu.set_xsave", "sse_registers_and_mxcsr_are_read_back", "api.rst 4.4
   EXPECT_EQ(std::memcmp(got.data() + kXmm0, state.data() + kXmm0, 256), 0);
 }
 
+constexpr CpuFeature kXcr0Avx{"xcr0_avx", 0xd, 0, CpuidRegister::eax, 2};
+constexpr CpuFeature kPku{"pku", 7, 0, CpuidRegister::ecx, 3};
+
+// Where CPUID leaf 0Dh says that a component lies.
+std::size_t offset_of(Ctx& t, u32 component) {
+  for (const auto& entry : t.must(t.system().get_supported_cpuid()).entries())
+    if (entry.function == 0xd && entry.index == component) return entry.ebx;
+  t.broken("CPUID leaf 0xd has no such component");
+}
+
+KVM_TEST("vcpu.set_xsave", "upper_halves_of_avx_registers_are_read_back", "api.rst 4.43", {.needs = {.cpu = kXcr0Avx}})
+(Ctx& t) {
+  with_cpuid(t);
+  const std::size_t at_avx = offset_of(t, 2);
+  std::vector<u8> state = xsave(t);
+  at<u64>(state, kXstateBv) = 7;
+  std::memset(state.data() + at_avx, 0x5a, 256);
+  t.must(t.vcpu().set_xsave(state));
+  std::vector<u8> got = xsave(t);
+  EXPECT_EQ(at<u64>(got, kXstateBv) & 7, 7u);
+  EXPECT_EQ(std::memcmp(got.data() + at_avx, state.data() + at_avx, 256), 0);
+}
+
+KVM_TEST("vcpu.set_xsave", "components_that_the_header_lacks_are_initial", "SDM 1 13.8", {.needs = {.cpu = kXcr0Avx}})
+(Ctx& t) {
+  with_cpuid(t);
+  const std::size_t at_avx = offset_of(t, 2);
+  std::vector<u8> state = xsave(t);
+  at<u64>(state, kXstateBv) = 0;
+  at<u16>(state, 0) = 0x27f;
+  at<u32>(state, kMxcsr) = 0x1f00;
+  std::memset(state.data() + kXmm0, 0x3c, 256);
+  std::memset(state.data() + at_avx, 0x5a, 256);
+  t.must(t.vcpu().set_xsave(state));
+  std::vector<u8> got = xsave(t);
+  EXPECT_EQ(at<u16>(got, 0), 0x37f);
+  EXPECT_EQ(at<u32>(got, kMxcsr), 0x1f80u) << "MXCSR goes with SSE or AVX";
+  EXPECT_EQ(at<u64>(got, kXmm0), 0u);
+  EXPECT_EQ(at<u64>(got, at_avx), 0u);
+}
+
+KVM_TEST("vcpu.set_xsave", "pkru_is_read_back", "api.rst 4.43", {.needs = {.cpu = kPku}})(Ctx& t) {
+  with_cpuid(t);
+  const std::size_t at_pkru = offset_of(t, 9);
+  std::vector<u8> state = xsave(t);
+  at<u64>(state, kXstateBv) |= 0x200;
+  at<u32>(state, at_pkru) = 0x55555554;
+  t.must(t.vcpu().set_xsave(state));
+  std::vector<u8> got = xsave(t);
+  EXPECT_EQ(at<u64>(got, kXstateBv) & 0x200, 0x200u);
+  EXPECT_EQ(at<u32>(got, at_pkru), 0x55555554u);
+}
+
+KVM_TEST("vcpu.get_xsave", "leaves_out_what_the_guests_cpuid_lacks_from_5_16", "kvm_vcpu_ioctl_x86_get_xsave2",
+         {.needs = {.cpu = kXcr0Avx, .kernel = {5, 16}}, .status = Abi::observed})
+(Ctx& t) {
+  const std::size_t at_avx = offset_of(t, 2);
+  std::vector<u8> state = xsave(t);
+  at<u64>(state, kXstateBv) = 7;
+  std::memset(state.data() + at_avx, 0x5a, 256);
+  t.must(t.vcpu().set_xsave(state));
+  EXPECT_EQ(at<u64>(state = xsave(t), kXstateBv), 3u) << "no KVM_SET_CPUID2 yet";
+  EXPECT_EQ(at<u64>(state, at_avx), 0u);
+  with_cpuid(t);
+  EXPECT_EQ(at<u64>(state = xsave(t), kXstateBv), 7u);
+  EXPECT_EQ(at<u64>(state, at_avx), 0x5a5a5a5a5a5a5a5a);
+}
+
 constexpr IoctlCase kXsave[] = {
     {.name = "unknown_feature_bit_is_einval",
      .call =

@@ -108,6 +108,25 @@ constexpr IoctlCase kXcrs[] = {
 };
 KVM_ROWS("vcpu.set_xcrs", "api.rst 4.45", kXcrs);
 
+KVM_TEST("vcpu.set_xcrs", "size_of_the_area_in_cpuid_follows", "kvm_update_cpuid_runtime",
+         {.needs = {.cap = Cap::Xcrs, .cpu = cpu_feature::kAvx}, .status = Abi::observed})
+(Ctx& t) {
+  with_cpuid(t);
+  const auto area_bytes = [&t] {
+    kvmapi::Cpuid table(256);
+    t.must(t.vcpu().get_cpuid2(table));
+    for (const auto& entry : table.all())
+      if (entry.function == 0xd && entry.index == 0) return entry.ebx;
+    return 0u;
+  };
+  kvm_xcrs xcrs{.nr_xcrs = 1};
+  for (const auto& [xcr0, bytes] : {std::pair{7u, 832u}, std::pair{3u, 576u}, std::pair{1u, 576u}}) {
+    xcrs.xcrs[0].value = xcr0;
+    t.must(t.vcpu().set_xcrs(xcrs));
+    EXPECT_EQ(area_bytes(), bytes) << "XCR0 = " << xcr0;
+  }
+}
+
 KVM_TEST("vcpu.get_xcrs", "shows_one_register_that_starts_as_1", "api.rst 4.44; SDM 3A 9.1.1",
          {.needs = {.cap = Cap::Xcrs}})
 (Ctx& t) {

@@ -1,0 +1,3 @@
+#define MODE prot32
+#include "guests/guest.inc"
+#include "guests/shared/x87.inc"
