@@ -82,11 +82,17 @@ constexpr GuestCase kSave[] = {
      .check =
          [](Machine& m) {
            EXPECT_EQ(m.peek<u32>(kArea), kFillWord) << "x87";
-           EXPECT_EQ(m.peek<u32>(kArea + kMxcsr), 0x1fa0u) << "MXCSR goes with SSE or AVX";
            expect_sse(m, kArea, kFillWord);
            expect_avx(m, kArea, 0x11111111);
            EXPECT_EQ(m.peek<u64>(kArea + kXstateBv), 5u) << "the bit of x87 stays";
          }},
+    {.name = "writes_mxcsr_with_avx_alone",
+     .guest = Guest::xsave,
+     .start = {.rbx = 4, .rdi = kArea},
+     .prepare = filled_area,
+     .exits = {hlt()},
+     .needs = {.cpu = kXcr0Avx},
+     .check = [](Machine& m) { EXPECT_EQ(m.peek<u32>(kArea + kMxcsr), 0x1fa0u); }},
     {.name = "leaves_the_end_of_the_legacy_area_alone",
      .guest = Guest::xsave64,
      .start = {.rbx = 7, .rdi = kArea},
@@ -161,8 +167,14 @@ constexpr GuestCase kRestore[] = {
            expect_x87(m, kResult);
            expect_sse(m, kResult, 0x11111111);
            expect_avx(m, kResult, 0x22222222);
-           EXPECT_EQ(m.peek<u32>(kResult + kMxcsr), 0x1f80u) << "MXCSR goes with SSE or AVX";
          }},
+    {.name = "loads_mxcsr_with_avx_alone",
+     .guest = Guest::xrstor,
+     .start = {.rbx = 4, .rdi = kArea},
+     .prepare = image_of_2s,
+     .exits = {hlt()},
+     .needs = {.cpu = kXcr0Avx},
+     .check = [](Machine& m) { EXPECT_EQ(m.peek<u32>(kResult + kMxcsr), 0x1f80u); }},
     {.name = "initialises_components_that_the_header_lacks",
      .guest = Guest::xrstor,
      .start = {.rbx = 7, .rdi = kArea},
