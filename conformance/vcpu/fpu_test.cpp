@@ -131,7 +131,8 @@ constexpr CpuFeature kPku{"pku", 7, 0, CpuidRegister::ecx, 3};
 
 // Where CPUID leaf 0Dh says that a component lies.
 std::size_t offset_of(Ctx& t, u32 component) {
-  for (const auto& entry : t.must(t.system().get_supported_cpuid()).entries())
+  const kvmapi::Cpuid table = t.must(t.system().get_supported_cpuid());
+  for (const auto& entry : table.entries())
     if (entry.function == 0xd && entry.index == component) return entry.ebx;
   t.broken("CPUID leaf 0xd has no such component");
 }

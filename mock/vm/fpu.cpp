@@ -124,7 +124,7 @@ Result<kvm_xsave> Vcpu::get_xsave() {
   image.pkru = fpu.pkru;
   // QUIRK(kvm, 5.16, kvm_arch_vcpu_ioctl_set_fpu): what KVM_SET_FPU stored does not show before the component is in
   // use.
-  image.xstate_bv = vm_.profile().since(6, 1) ? xstate_bv_ : components_in_use(fpu) & supported_xcr0();
+  image.xstate_bv = vm_.profile().since(6, 1) ? xstate_bv_ : (xstate_bv_ | components_in_use(fpu)) & supported_xcr0();
   // QUIRK(kvm, 6.1, kvm_vcpu_ioctl_x86_get_xsave2): components that the guest's CPUID does not have are left out.
   if (vm_.profile().since(6, 1)) image.xstate_bv &= guest_xcr0() | kXstateX87 | kXstateSse;
   if (!(image.xstate_bv & kXstateX87)) {
