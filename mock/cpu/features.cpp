@@ -71,6 +71,7 @@ Features read_features(Bus& bus) {
   f.efer_valid = efer_bits(l81.ecx, l81.edx);
   f.xcr0_valid = 1 | (ld.eax & bus.processor(0xd, 0).eax & executed_bits(0xd, 0, host()).eax);
   f.pages_1g = max_extended < 0x80000001 || has(l81.edx, 26);
+  f.monitor = has(l1.ecx, 3);
   const u32 xsave = bus.processor(0xd, 1).eax | leaf(0xd, 1).eax;
   f.xgetbv1 = has(xsave, 2);
   f.compacted_xrstor = has(xsave, 1) || has(xsave, 3);

@@ -15,6 +15,7 @@ struct Features {
   u64 efer_valid = ~u64{0};  // EFER bits that may be set
   u64 xcr0_valid = 1;        // 0Dh EDX:EAX
   bool pages_1g = true;
+  bool monitor = true;
   bool xgetbv1 = true, compacted_xrstor = true;  // 0Dh.1 EAX
   std::array<u64, 4> undefined_sets{};           // Zydis' ISA sets that are #UD
 
