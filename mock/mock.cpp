@@ -65,8 +65,8 @@ class Mock final : public Backend, private vm::Descriptors {
   }
 
   Result<int> ioctl(int fd, u32 request, u64 argument) override {
-    const FdTable::Pin pin = table_.pin(fd);
-    if (!pin) return err(::fcntl(fd, F_GETFD) < 0 ? EBADF : ENOTTY);
+    const FdTable::Pin pin(table_, fd);
+    if (!pin) return err(pin.error());
     switch (pin->kind) {
       case FdKind::Vcpu:
         return request == number(Ioctl::Run) ? pin->vcpu().run(argument) : pin->vcpu().ioctl(request, argument);
@@ -83,9 +83,9 @@ class Mock final : public Backend, private vm::Descriptors {
 
   Result<void*> mmap(void* address, std::size_t length_bytes, int prot, int flags, int fd,
                      off_t offset_bytes) override {
-    const FdTable::Pin pin = table_.pin(fd);
+    const FdTable::Pin pin(table_, fd);
     if (pin && pin->kind != FdKind::Vcpu) return err(ENODEV);
-    if (!pin && ::fcntl(fd, F_GETFD) < 0) return err(EBADF);
+    if (!pin && pin.error() != ENOTTY) return err(pin.error());
     if (pin)
       if (Result<void> allowed = check_mapping(pin->vcpu(), length_bytes, prot, flags, offset_bytes); !allowed)
         return err(allowed.error());
@@ -153,6 +153,7 @@ void install_fork_handlers() {
     pthread_atfork([] { registry().mutex.lock(); }, [] { registry().mutex.unlock(); },
                    [] {
                      vm::g_process_generation.fetch_add(1);
+                     vm::ThreadRecord::forget_other_threads();
                      for (Mock* mock : registry().mocks) mock->after_fork();
                      registry().mutex.unlock();
                    });

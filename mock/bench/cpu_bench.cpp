@@ -20,11 +20,6 @@ using namespace mock::cpu;
 
 constexpr u64 kCode = 0x10000;
 
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
-}
-
 std::vector<std::unique_ptr<Engine>> engines_for(const Kernel& kernel) {
   std::vector<std::unique_ptr<Engine>> engines;
   for (const auto make : {make_mock_engine, make_native_engine, make_unicorn_engine, make_qemu_engine}) {

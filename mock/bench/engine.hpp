@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mock/bench/kernels.hpp"
+#include "mock/bench/measure.hpp"
 
 namespace bench {
 
@@ -59,8 +60,5 @@ constexpr const Layout& layout(const Kernel& kernel) { return kernel.bits == 16 
 void place(const Kernel& kernel, std::uint8_t* ram);
 // The return address, which a run consumes no more than a stack that is written again does.
 void place_return_address(const Kernel& kernel, std::uint8_t* ram);
-
-// CPU time of the calling thread.
-double cpu_seconds();
 
 }  // namespace bench

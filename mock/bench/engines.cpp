@@ -12,12 +12,6 @@ namespace bench {
 
 using namespace mock::cpu;
 
-double cpu_seconds() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
 void place_return_address(const Kernel& kernel, std::uint8_t* ram) {
   const Layout& at = layout(kernel);
   const std::uint64_t offset = at.after - at.code_base;

@@ -179,16 +179,13 @@ bool Core::page_fault(u64 linear_address, u32 error_code) {
 }
 
 bool Core::stop(Stop reason) {
-  fault = {};
   fault.is_stop = true;
   fault.stop = reason;
   return false;
 }
 
 bool Core::stop_after(Stop reason) {
-  fault = {};
-  fault.is_stop = true;
-  fault.stop = reason;
+  stop(reason);
   after |= kAfterStop;
   return true;
 }

@@ -15,6 +15,7 @@ class Cpu {
   State& state() { return core_.s; }
   const State& state() const { return core_.s; }
   u64 rflags() const { return core_.rflags(); }
+  bool has_interrupts_enabled() const { return core_.flags & IF; }  // RFLAGS.IF
   // Sets bit 1; drops nothing else.
   void set_rflags(u64 value) { core_.set_rflags(value); }
 

@@ -1,7 +1,7 @@
 // From code bytes to a block of ops: Zydis decodes, rows choose handlers, flags that nobody can see are not computed, a
 // compare and its conditional jump become one op.
 #include <algorithm>
-#include <vector>
+#include <new>
 
 #include "mock/cpu/dispatch.hpp"
 #include "mock/cpu/engine.hpp"
@@ -113,19 +113,31 @@ struct Item {
   u8 jump_condition = 0xff;  // Jcc that can be fused into its predecessor
 };
 
+// A block under construction. Nothing in it is cleared as a whole: blocks are short.
 struct Builder {
   Core& core;
-  const u8* bytes;     // as read, may span two pages
+  const u8* host;
+  u8* bytes;           // as read, may span two pages
   unsigned available;  // bytes in the first page
   u64 rip;
-  unsigned count = 0;  // instructions
+  Op* ops;
+  Item* items;
+  unsigned fetched = 0;  // bytes read so far
+  unsigned count = 0;    // instructions
   unsigned op_count = 0;
   unsigned length = 0;
   Links links{&kNoBlock, &kNoBlock, 0, 0};
   bool ended = false;
-  std::array<Op, kMaxBlockOps + 1> ops{};
-  std::array<Item, kMaxBlockOps + 1> items{};
 };
+
+// Guest memory is read once: what is decoded is what the block remembers.
+void fetch(Builder& b) {
+  constexpr unsigned kStep = 64;
+  if (b.fetched >= std::min(b.length + kMaxInstructionBytes, b.available)) return;
+  const unsigned count = std::min(kStep, b.available - b.fetched);
+  copy_from_guest(b.bytes + b.fetched, b.host + b.fetched, count);
+  b.fetched += count;
+}
 
 // Dead flags: a result's flags are needed if an instruction before the next full overwrite reads them or can leave the
 // block.
@@ -176,13 +188,12 @@ bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_
   ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT_VISIBLE];
   ZydisDecoderContext context;
   const ZydisDecoder& decoder = decoder_for(b.core.mode_key);
-  Op& op = b.ops[b.op_count];
-  Item& item = b.items[b.op_count];
-  op = {};
-  item = {};
+  Op& op = *new (&b.ops[b.op_count]) Op;
+  Item& item = *new (&b.items[b.op_count]) Item;
   const u64 rip = b.rip + b.length;
-  ZyanStatus status =
-      ZydisDecoderDecodeInstruction(&decoder, &context, b.bytes + b.length, limit_bytes - b.length, &instruction);
+  fetch(b);
+  ZyanStatus status = ZydisDecoderDecodeInstruction(
+      &decoder, &context, b.bytes + b.length, std::min(limit_bytes - b.length, kMaxInstructionBytes), &instruction);
   if (status == ZYDIS_STATUS_NO_MORE_DATA) {
     if (limit_bytes - b.length >= kMaxInstructionBytes)
       status = ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
@@ -265,8 +276,7 @@ Block* finish(Builder& b, u8* host, const u8* host2) {
   if (!is_step) fuse_last(b);
   b.links.fall_rip = (b.rip + b.length) & b.core.linear_mask;
   if (!b.ended) {
-    Op& op = b.ops[b.op_count++];
-    op = {};
+    Op& op = *new (&b.ops[b.op_count++]) Op;
     op.handler = fall_through_handler();
     op.offset = static_cast<u16>(b.length);
   }
@@ -281,7 +291,7 @@ Block* finish(Builder& b, u8* host, const u8* host2) {
   block->host = host;
   block->host2 = b.length > b.available ? host2 : nullptr;
   for (unsigned i = 0; i < b.op_count; ++i) b.ops[i].position = static_cast<u8>(i);
-  std::memcpy(static_cast<void*>(block->first()), b.ops.data(), b.op_count * sizeof(Op));
+  std::memcpy(static_cast<void*>(block->first()), b.ops, b.op_count * sizeof(Op));
   std::memcpy(static_cast<void*>(block->first() + b.op_count), &b.links, sizeof b.links);
   std::memcpy(block->bytes(), b.bytes, b.length);
   return block;
@@ -293,10 +303,17 @@ Block* decode_block(Core& core, u8* host, u64 linear) {
   const unsigned in_page = static_cast<unsigned>(kPageSize - linear % kPageSize);
   const u64 to_limit = core.code_last - core.s.rip + 1;  // 0: no limit (wrapped)
   const unsigned in_limit = to_limit && to_limit < in_page ? static_cast<unsigned>(to_limit) : in_page;
-  const unsigned max_bytes = kMaxBlockOps * kMaxInstructionBytes;
-  u8 bytes[kMaxBlockOps * kMaxInstructionBytes + kMaxInstructionBytes];
-  Builder b{core, bytes, std::min(in_limit, max_bytes), core.s.rip};
-  copy_from_guest(bytes, host, b.available);
+  constexpr unsigned max_bytes = kMaxBlockOps * kMaxInstructionBytes;
+  u8 bytes[max_bytes + kMaxInstructionBytes];
+  alignas(Op) std::byte ops[sizeof(Op) * (kMaxBlockOps + 1)];
+  alignas(Item) std::byte items[sizeof(Item) * (kMaxBlockOps + 1)];
+  Builder b{core,
+            host,
+            bytes,
+            std::min(in_limit, max_bytes),
+            core.s.rip,
+            reinterpret_cast<Op*>(ops),
+            reinterpret_cast<Item*>(items)};
   const unsigned max_ops = core.mode_key & kModeStep ? 1 : kMaxBlockOps;
   const u8* host2 = nullptr;
   while (!b.ended && b.count < max_ops && b.length < b.available) {

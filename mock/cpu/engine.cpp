@@ -24,33 +24,57 @@ void stop_handlers(Core& core, Leave why, s64 budget) {
 }
 
 bool equal(const u8* a, const u8* b, unsigned n) {
-  const auto differ = [](const u8* x, const u8* y, auto type) {
-    using T = decltype(type);
-    return load<T>(x) != load<T>(y);
-  };
-  if (n >= 8) {
-    for (unsigned i = 0; i + 8 < n; i += 8)
-      if (differ(a + i, b + i, u64{})) return false;
-    return !differ(a + n - 8, b + n - 8, u64{});
+  if (n < 8) {
+    for (unsigned i = 0; i < n; ++i)
+      if (load<u8>(a + i) != load<u8>(b + i)) return false;
+    return true;
   }
-  if (n >= 4) return !differ(a, b, u32{}) && !differ(a + n - 4, b + n - 4, u32{});
-  for (unsigned i = 0; i < n; ++i)
-    if (differ(a + i, b + i, u8{})) return false;
-  return true;
+  for (unsigned i = 0; i + 8 < n; i += 8)
+    if (load<u64>(a + i) != load<u64>(b + i)) return false;
+  return load<u64>(a + n - 8) == load<u64>(b + n - 8);
 }
 
-bool bytes_match(const Block& block) {
+u64 linear_rip(const Core& core) {
+  return core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
+}
+
+inline bool bytes_match(const Block& block) {
   const u8* const bytes = const_cast<Block&>(block).bytes();
-  return equal(bytes, block.host, block.first_length) &&
-         (!block.host2 || equal(bytes + block.first_length, block.host2, block.length - block.first_length));
+  const unsigned first = block.first_length;
+  // Short ones, not at the end of their page, as one word: the arena leaves that much room behind a block's bytes.
+  const bool is_word = first <= 8 && reinterpret_cast<u64>(block.host) % kPageSize <= kPageSize - 8;
+  const bool matches =
+      is_word ? (load<u64>(block.host) ^ load<u64>(bytes)) << (64 - 8 * first) == 0 : equal(bytes, block.host, first);
+  return matches && (!block.host2 || equal(bytes + first, block.host2, block.length - first));
+}
+
+// Where the code at a linear address lies, if the translation cache knows.
+inline const u8* cached_code(const Core& core, u64 linear) {
+  const auto* entry = reinterpret_cast<const TlbEntry*>(reinterpret_cast<const u8*>(core.tlb_entries) +
+                                                        ((linear >> kTlbShift) & core.tlb_byte_mask));
+  if ((linear & ~(kPageSize - 1)) != entry->execute_tag) [[unlikely]]
+    return nullptr;
+  return reinterpret_cast<const u8*>(reinterpret_cast<u64>(entry->host_minus_linear) + linear);
+}
+
+// The block that the jump cache knows, if translation and memory still agree with it: the usual case after an exit.
+inline Block* known_block(const Core& core) {
+  const JumpEntry& known = jump_entry(&core, core.s.rip);
+  Block* const block = known.block;
+  if (known.rip != core.s.rip || block->key != block_key(core) || block->dead || block->host2) return nullptr;
+  if (block->epoch == core.epoch) return block;
+  if (cached_code(core, linear_rip(core)) != block->host || !bytes_match(*block)) return nullptr;
+  block->epoch = core.epoch;
+  return block;
 }
 
 }  // namespace
 
 __attribute__((noinline)) void leave_fault(Core* core, const Op* op, s64 budget) {
-  core->s.rip = core->rip_of(*op);
+  const Block* const block = block_of(op);
+  core->s.rip = block->rip + op->offset;
   core->fault_length = op->length;
-  stop_handlers(*core, Leave::fault, budget + block_of(op)->count - op->position);
+  stop_handlers(*core, Leave::fault, budget + block->count - op->position);
 }
 
 __attribute__((noinline)) void leave_retired(Core* core, const Op* op, s64 budget) {
@@ -58,7 +82,7 @@ __attribute__((noinline)) void leave_retired(Core* core, const Op* op, s64 budge
   stop_handlers(*core, Leave::retired, budget + block_of(op)->count - op->position - 1);
 }
 
-Block* lookup(Core& core) {
+__attribute__((noinline)) static Block* find_block(Core& core) {
   const u64 rip = core.s.rip;
   const bool is_64 = (core.mode_key & kModeBits) == 2;
   if (is_64) {
@@ -67,7 +91,7 @@ Block* lookup(Core& core) {
   } else if (rip > core.code_last) {
     return core.raise(GP, 0), nullptr;
   }
-  const u64 linear = is_64 ? rip : (core.s.seg[CS].base + rip) & core.linear_mask;
+  const u64 linear = linear_rip(core);
   Location here;
   if (!locate(core, linear, Access::execute, core.privilege, here)) return nullptr;
   if (!here.host) {
@@ -119,13 +143,18 @@ Block* lookup(Core& core) {
   return block;
 }
 
+Block* lookup(Core& core) {
+  if (Block* const known = known_block(core)) [[likely]]
+    return known;
+  return find_block(core);
+}
+
 // Null: leave the handlers (core.leaving says why).
-__attribute__((noinline)) static Block* next_block(Core& core, s64 budget) {
+static Block* next_block(Core& core, s64 budget) {
   Block** const link = core.link;
-  core.in_flight = nullptr;
   core.leaving = Leave::lookup;
   if (core.step || core.s.attention.load(std::memory_order_relaxed)) return nullptr;
-  Block* const block = lookup(core);
+  Block* const block = find_block(core);
   if (!block) {
     core.leaving = Leave::fault;
     return nullptr;
@@ -134,7 +163,7 @@ __attribute__((noinline)) static Block* next_block(Core& core, s64 budget) {
   return block->count <= budget ? block : nullptr;
 }
 
-void transition(Core* core, const Op* op, s64 budget) {
+static void transition_slowly(Core* core, const Op* op, s64 budget) {
   (void)op;
   Block* const block = next_block(*core, budget);
   if (!block) {
@@ -143,6 +172,18 @@ void transition(Core* core, const Op* op, s64 budget) {
     return;
   }
   MOCK_CPU_GO(block->first(), budget - block->count);
+}
+
+void transition(Core* core, const Op* op, s64 budget) {
+  core->in_flight = nullptr;
+  if (!core->step && core->s.attention.load(std::memory_order_relaxed) == 0) [[likely]] {
+    Block* const block = known_block(*core);
+    if (block && block->count <= budget) [[likely]] {
+      if (core->link) *core->link = block;
+      MOCK_CPU_GO(block->first(), budget - block->count);
+    }
+  }
+  MOCK_CPU_TAIL(transition_slowly);
 }
 
 namespace {
@@ -179,7 +220,7 @@ bool deliver_device_writes(Core& core) {
 
 void note_unmodelled(Core& core) {
   core.info.instruction_length = 0;
-  const u64 linear = core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
+  const u64 linear = linear_rip(core);
   const Core::Fault saved = core.fault;
   for (unsigned i = 0; i < core.info.instruction.size(); ++i) {
     Location location;
@@ -251,7 +292,7 @@ void after_step(Core& core, bool trap, bool shadow) {
 // #DB before the instruction, if one of the guest's breakpoints is on it. A MOV SS before it holds that off too.
 bool hits_code_breakpoint(Core& core) {
   if (core.s.interrupt_shadow_mov_ss) return false;
-  const u64 linear = core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
+  const u64 linear = linear_rip(core);
   const u64 hits = breakpoint_hits(core.s, Watch::execute, linear, 1);
   if (!hits) return false;
   core.raise(DB);

@@ -343,7 +343,7 @@ void note_locked_write(Core& core, const u8* host, unsigned size) {
 bool Core::push(u64 value, unsigned size) {
   const u64 mask = stack_mask();
   const u64 sp = (s.gpr[RSP] - size) & mask;
-  u64 address;
+  u64 address = 0;
   if (!linear(SS, sp, size, Access::write, address) || !write_linear(address, &value, size)) return false;
   s.gpr[RSP] = (s.gpr[RSP] & ~mask) | sp;
   return true;
@@ -352,7 +352,7 @@ bool Core::push(u64 value, unsigned size) {
 bool Core::pop(u64& value, unsigned size) {
   const u64 mask = stack_mask();
   const u64 sp = s.gpr[RSP] & mask;
-  u64 address, result = 0;
+  u64 address = 0, result = 0;
   if (!linear(SS, sp, size, Access::read, address) || !read_linear(address, &result, size)) return false;
   value = result;
   s.gpr[RSP] = (s.gpr[RSP] & ~mask) | ((sp + size) & mask);

@@ -151,7 +151,8 @@ bool in(Core& core, const Op& op) {
 template <unsigned size, bool immediate>
 bool out(Core& core, const Op& op) {
   const u16 port = port_of(core, op, immediate);
-  return port_allowed(core, port, size) && port_out(core, port, size, core.register_value(RAX * 8, size));
+  return port_allowed(core, port, size) &&
+         port_out(core, port, size, core.s.gpr[RAX] & kAddressMask[__builtin_ctz(size)]);
 }
 
 void select_in(const Decoded& d, Op&, Selection& s) {

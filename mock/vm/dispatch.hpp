@@ -7,6 +7,7 @@
 //   Result<int> f(const T&)      copied in
 //   Result<int> f(T&)            copied in, and out again on success
 //   Result<T> f()                copied out on success
+//   void f(T&) const             fills it; copied out
 //   Result<int> f(UserPointer)   lists with a header: the function copies
 //
 // A bad pointer is EFAULT. Tables: system_rows.cpp, vm_rows.cpp, vcpu_rows.cpp, device.cpp.
@@ -72,6 +73,13 @@ requires(!std::is_same_v<T, int>) Result<int> adapt(O& object, u64 argument, Res
   Result<T> result = (object.*member)();
   if (!result) return err(result.error());
   if (!put_user(argument, *result)) return err(EFAULT);
+  return 0;
+}
+template <class O, class T>
+Result<int> adapt(O& object, u64 argument, void (O::*member)(T&) const) {
+  T value;
+  (object.*member)(value);
+  if (!put_user(argument, value)) return err(EFAULT);
   return 0;
 }
 

@@ -9,6 +9,7 @@
 
 #include "kvmapi/exit.hpp"
 #include "mock/cpu/disassembly.hpp"
+#include "mock/cpu/guest_memory.hpp"
 #include "mock/vm/vcpu.hpp"
 
 namespace mock::vm {
@@ -115,7 +116,7 @@ void Vcpu::exit_io(const StopInfo& info) {
     std::memset(data, 0, std::size_t{info.size} * info.count);
     return;
   }
-  std::memcpy(data, &info.data, info.size);
+  cpu::copy_to_guest(data, &info.data, info.size);
   // QUIRK(kvm, all, KVM_X86_QUIRK_OUT_7E_INC_RIP): the instruction is skipped before the exit.
   if (info.port == kQuirkPort7e && vm_.has_quirk(kX86QuirkOut7eIncRip)) {
     completion_ = Completion::none;
@@ -128,13 +129,14 @@ void Vcpu::exit_io(const StopInfo& info) {
 void Vcpu::exit_mmio(const StopInfo& info, bool is_write) {
   kvm_run& run = *run_;
   run.exit_reason = exit_number(Exit::Mmio);
-  // Bytes beyond `len` stay what they were.
-  auto mmio = run.exit.as<kvm_exit_mmio>();
-  mmio.phys_addr = info.gpa.value;
-  mmio.len = info.length;
-  mmio.is_write = is_write && !vm_.has_defect(Defect::mmio_write_flag_missing);
-  if (is_write) std::memcpy(mmio.data.data(), info.bytes.data(), info.length);
-  run.exit.set(mmio);
+  // Bytes beyond `len` stay what they were. Field by field: a copy of the whole would wait for the bytes.
+  u8* const payload = reinterpret_cast<u8*>(run.exit.words.data());
+  const u8 is_write_flag = is_write && !vm_.has_defect(Defect::mmio_write_flag_missing);
+  std::memcpy(payload + offsetof(kvm_exit_mmio, phys_addr), &info.gpa.value, 8);
+  if (is_write) cpu::copy_to_guest(payload + offsetof(kvm_exit_mmio, data), info.bytes.data(), info.length);
+  const u32 length = info.length;
+  std::memcpy(payload + offsetof(kvm_exit_mmio, len), &length, 4);
+  payload[offsetof(kvm_exit_mmio, is_write)] = is_write_flag;
   completion_ = Completion::mmio;
 }
 
@@ -262,12 +264,6 @@ void Vcpu::note_instruction(Diagnostics& diagnostics, const StopInfo& info) {
   const std::span<const u8> bytes(info.instruction.data(), info.instruction_length);
   diagnostics.note(fmt::format("vcpu {}: instruction not modelled at rip {:#x}: {} ({:02x})", id_, rip,
                                disassemble(bytes, rip, cpu_.core().code_bits()), fmt::join(bytes, " ")));
-}
-
-// The one state that KVM_SET_SREGS lets through and VMRUN refuses: a 64-bit code segment with D set.
-bool Vcpu::is_refused_by_hardware() const {
-  const State& s = state();
-  return (s.efer & EFER_LMA) && s.seg[CS].l() && s.seg[CS].db();
 }
 
 Result<int> Vcpu::exit_fail_entry() {

@@ -65,47 +65,67 @@ void FdTable::add(int fd, FdKind kind, std::shared_ptr<void> owner, void* target
   collect(garbage);
 }
 
-// A number we have not seen: maybe a duplicate of one that we know.
-FdTable::Pin FdTable::pin_unknown(int fd) {
+bool FdTable::adopt(int fd) {
   struct stat file {};
-  if (fd < 0 || (fd >> kChunkBits) >= kChunks || ::fstat(fd, &file) != 0) return {};
+  // Under the lock: a number that close() is just about to close, or uses for itself, is none of the user's.
   std::lock_guard lock(mutex_);
+  if (fd < 0 || (fd >> kChunkBits) >= kChunks || ::fstat(fd, &file) != 0) return false;
   for (auto& handle : handles_) {
     if (handle->inode != file.st_ino || handle->device != file.st_dev) continue;
-    Entry& entry = make_entry(fd);
-    if (!entry.handle.load()) attach(fd, handle.get());
+    if (!make_entry(fd).handle.load()) attach(fd, handle.get());
     std::erase(unnumbered_, handle.get());
-    entry.pins.fetch_add(1, std::memory_order_acq_rel);
-    return Pin(this, &entry, entry.handle.load());
+    return true;
   }
-  return {};
+  return false;
+}
+
+// The entry changed while we were about to use its handle.
+FdTable::Found FdTable::use_changed(ThreadRecord& self, Entry& entry, Handle* handle) {
+  while (handle) {
+    self.change_use(handle);
+    Handle* const now = entry.handle.load(std::memory_order_acquire);
+    if (now == handle) return {handle, &entry, 0};
+    handle = now;
+  }
+  self.end_use();
+  if (entry.has_corpses.load(std::memory_order_relaxed)) sweep();
+  return {nullptr, nullptr, EBADF};
+}
+
+FdTable::Found FdTable::find_unknown(ThreadRecord& self, int fd, int error) {
+  if (error != EBADF) return {nullptr, nullptr, error};
+  if (!adopt(fd)) return {nullptr, nullptr, ::fcntl(fd, F_GETFD) < 0 ? EBADF : ENOTTY};
+  return use(self, *find(fd));
 }
 
 void FdTable::detach(Entry& entry) {
-  Handle* handle = entry.handle.exchange(nullptr);
-  corpses_.push_back({&entry, handle});
-  entry.pins.fetch_or(kWaiting);
+  corpses_.push_back({&entry, entry.handle.exchange(nullptr)});
+  entry.has_corpses.store(true, std::memory_order_relaxed);
 }
 
-// Takes apart what nobody works with any more. Owners go to `garbage`, to be destroyed outside the lock.
+// Takes apart what nobody uses any more. Owners go to `garbage`, to be destroyed outside the lock. Who stops using a
+// handle after our look sees has_corpses.
 void FdTable::collect(Garbage& garbage) {
-  for (std::size_t i = 0; i < corpses_.size();) {
-    const Corpse corpse = corpses_[i];
-    if (corpse.entry->pins.load() & ~kWaiting) {
-      ++i;
-      continue;
-    }
-    corpses_.erase(corpses_.begin() + static_cast<std::ptrdiff_t>(i));
-    const bool more =
-        std::any_of(corpses_.begin(), corpses_.end(), [&](const Corpse& c) { return c.entry == corpse.entry; });
-    if (!more) corpse.entry->pins.fetch_and(~kWaiting);
-    Handle* handle = corpse.handle;
-    if (--handle->numbers > 0) continue;
-    if (std::find(unnumbered_.begin(), unnumbered_.end(), handle) != unnumbered_.end()) continue;
-    const auto found = std::find_if(handles_.begin(), handles_.end(), [&](const auto& h) { return h.get() == handle; });
-    garbage.push_back(std::move((*found)->owner));
-    handles_.erase(found);
+  if (corpses_.empty()) return;
+  heavy_fence();
+  const auto first_unused =
+      std::partition(corpses_.begin(), corpses_.end(), [](const Corpse& c) { return ThreadRecord::is_used(c.handle); });
+  for (auto corpse = first_unused; corpse != corpses_.end(); ++corpse) {
+    const bool has_more =
+        std::any_of(corpses_.begin(), first_unused, [&](const Corpse& c) { return c.entry == corpse->entry; });
+    if (!has_more) corpse->entry->has_corpses.store(false, std::memory_order_relaxed);
+    release(*corpse->handle, garbage);
   }
+  corpses_.erase(first_unused, corpses_.end());
+}
+
+// One number less.
+void FdTable::release(Handle& handle, Garbage& garbage) {
+  if (--handle.numbers > 0) return;
+  if (std::find(unnumbered_.begin(), unnumbered_.end(), &handle) != unnumbered_.end()) return;
+  const auto found = std::find_if(handles_.begin(), handles_.end(), [&](const auto& h) { return h.get() == &handle; });
+  garbage.push_back(std::move((*found)->owner));
+  handles_.erase(found);
 }
 
 void FdTable::sweep() {
@@ -117,22 +137,22 @@ void FdTable::sweep() {
 }
 
 Result<void> FdTable::close(int fd) {
-  Pin found = pin(fd);
+  const Pin found(*this, fd);
   // Not an object of KVM: a descriptor of statistics, or the caller's own.
+  if (!found && found.error() == ENOMEM) return err(ENOMEM);
   if (!found) return ::close(fd) == 0 ? Result<void>() : err(errno);
   Handle* handle = found.get();
+  std::lock_guard lock(mutex_);
+  Entry& entry = *find(fd);
+  if (entry.handle.load() != handle) return err(EBADF);  // another thread was faster
   // Whether another descriptor (or a mapping) refers to the same open file: a lock held through this one survives its
   // close.
   const int again = open_again(fd);
   if (again >= 0) ::flock(fd, LOCK_EX | LOCK_NB);
-  {
-    std::lock_guard lock(mutex_);
-    Entry* entry = find(fd);
-    if (entry && entry->handle.load() == handle) detach(*entry);
-    ::close(fd);
-    const bool has_others = again >= 0 && ::flock(again, LOCK_EX | LOCK_NB) != 0;
-    if (has_others) unnumbered_.push_back(handle);
-  }
+  detach(entry);
+  ::close(fd);
+  const bool has_others = again >= 0 && ::flock(again, LOCK_EX | LOCK_NB) != 0;
+  if (has_others) unnumbered_.push_back(handle);
   if (again >= 0) ::close(again);
   return {};
 }

@@ -1,11 +1,12 @@
-// From a descriptor number to the object behind it. Look-up takes a few nanoseconds and no lock: the entry of a number
-// is never freed, and a user pins it while it works. Closing while another thread works defers the end to that thread.
+// From a descriptor number to the object behind it. Look-up takes a few nanoseconds, no lock and no atomic change: the
+// entry of a number is never freed, and a user says in its ThreadRecord which handle it works with. Closing while
+// another thread works defers the end to that thread.
 #pragma once
 
 #include <sys/types.h>
 
 #include <atomic>
-#include <functional>
+#include <cerrno>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "kvmapi/kinds.hpp"
 #include "kvmapi/result.hpp"
 #include "kvmapi/types.hpp"
+#include "mock/vm/thread_record.hpp"
 
 namespace mock::vm {
 
@@ -49,37 +51,45 @@ class FdTable {
 
   struct Entry {
     std::atomic<Handle*> handle{nullptr};
-    std::atomic<u32> pins{0};  // users; the top bit says that something waits for the last one
+    std::atomic<bool> has_corpses{false};  // handles that this number had wait for their last user
   };
 
-  // A pinned look-up. `handle` is nullptr for a number that is none of ours.
+  struct Found {
+    Handle* handle;
+    Entry* entry;
+    int error;
+  };
+
+  // A look-up, good as long as it lives.
   class Pin {
    public:
-    Pin() = default;
-    Pin(FdTable* table, Entry* entry, Handle* handle) : table_(table), entry_(entry), handle_(handle) {}
+    Pin(FdTable& table, int fd) : Pin(table, ThreadRecord::mine(), table.find(fd), fd) {}
     Pin(const Pin&) = delete;
     Pin& operator=(const Pin&) = delete;
     ~Pin() {
-      if (entry_ && (entry_->pins.fetch_sub(1, std::memory_order_acq_rel) & kWaiting)) table_->sweep();
+      if (!found_.handle) return;
+      self_.end_use();
+      if (found_.entry->has_corpses.load(std::memory_order_relaxed)) [[unlikely]]
+        table_.sweep();
     }
-    Handle* operator->() const { return handle_; }
-    explicit operator bool() const { return handle_ != nullptr; }
-    Handle* get() const { return handle_; }
+    explicit operator bool() const { return found_.handle != nullptr; }
+    // Why there is none: EBADF; ENOTTY for a descriptor that is not ours; ENOMEM when signal handlers have interrupted
+    // each other inside too many calls.
+    int error() const { return found_.error; }
+    Handle* operator->() const { return found_.handle; }
+    Handle* get() const { return found_.handle; }
 
    private:
-    FdTable* table_ = nullptr;
-    Entry* entry_ = nullptr;
-    Handle* handle_ = nullptr;
-  };
-
-  Pin pin(int fd) {
-    if (Entry* entry = find(fd)) {
-      entry->pins.fetch_add(1, std::memory_order_acq_rel);
-      if (Handle* handle = entry->handle.load(std::memory_order_acquire)) return Pin(this, entry, handle);
-      if (entry->pins.fetch_sub(1, std::memory_order_acq_rel) & kWaiting) sweep();
+    Pin(FdTable& table, ThreadRecord& self, Entry* entry, int fd)
+        : table_(table), self_(self), found_(entry ? table.use(self, *entry) : Found{nullptr, nullptr, EBADF}) {
+      if (found_.error) [[unlikely]]
+        found_ = table.find_unknown(self, fd, found_.error);
     }
-    return pin_unknown(fd);
-  }
+
+    FdTable& table_;
+    ThreadRecord& self_;
+    Found found_;
+  };
 
   // Makes `fd` (a memfd of its own) a descriptor of `target`.
   void add(int fd, FdKind kind, std::shared_ptr<void> owner, void* target);
@@ -90,8 +100,6 @@ class FdTable {
 
   // In a fork's child, where no other thread exists.
   void after_fork();
-
-  static constexpr u32 kWaiting = 1u << 31;
 
  private:
   static constexpr int kChunkBits = 8, kChunks = 1 << 14;
@@ -105,13 +113,27 @@ class FdTable {
     return chunk ? &chunk->entries[fd & ((1 << kChunkBits) - 1)] : nullptr;
   }
   Entry& make_entry(int fd);
-  Pin pin_unknown(int fd);
+  // Says that this thread uses the entry's handle. EBADF if there is none.
+  Found use(ThreadRecord& self, Entry& entry) {
+    Handle* handle = entry.handle.load(std::memory_order_relaxed);
+    if (!handle) [[unlikely]]
+      return {nullptr, nullptr, EBADF};
+    if (!self.begin_use(handle)) [[unlikely]]
+      return {nullptr, nullptr, ENOMEM};
+    Handle* const now = entry.handle.load(std::memory_order_acquire);
+    return now == handle ? Found{handle, &entry, 0} : use_changed(self, entry, now);
+  }
+  Found use_changed(ThreadRecord& self, Entry& entry, Handle* handle);
+  Found find_unknown(ThreadRecord& self, int fd, int error);
+  // Attaches a number we have not seen if it is a duplicate of one that we know.
+  bool adopt(int fd);
   void sweep();
   void attach(int fd, Handle* handle);
-  // Detaches the number; the handle is released when nobody works with it. The caller holds mutex_.
+  // Detaches the number; the handle is released when nobody uses it. The caller holds mutex_.
   void detach(Entry& entry);
   using Garbage = std::vector<std::shared_ptr<void>>;
   void collect(Garbage& garbage);
+  void release(Handle& handle, Garbage& garbage);
 
   struct Corpse {
     Entry* entry;

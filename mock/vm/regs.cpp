@@ -7,26 +7,32 @@ namespace mock::vm {
 
 using namespace cpu;
 
-Result<kvm_regs> Vcpu::get_regs() {
+void Vcpu::read_regs(kvm_regs& regs) const {
   const auto& gpr = state().gpr;
-  return kvm_regs{.rax = gpr[RAX],
-                  .rbx = gpr[RBX],
-                  .rcx = gpr[RCX],
-                  .rdx = gpr[RDX],
-                  .rsi = gpr[RSI],
-                  .rdi = gpr[RDI],
-                  .rsp = gpr[RSP],
-                  .rbp = gpr[RBP],
-                  .r8 = gpr[R8],
-                  .r9 = gpr[R9],
-                  .r10 = gpr[R10],
-                  .r11 = gpr[R11],
-                  .r12 = gpr[R12],
-                  .r13 = gpr[R13],
-                  .r14 = gpr[R14],
-                  .r15 = gpr[R15],
-                  .rip = state().rip,
-                  .rflags = cpu_.rflags()};
+  regs = {.rax = gpr[RAX],
+          .rbx = gpr[RBX],
+          .rcx = gpr[RCX],
+          .rdx = gpr[RDX],
+          .rsi = gpr[RSI],
+          .rdi = gpr[RDI],
+          .rsp = gpr[RSP],
+          .rbp = gpr[RBP],
+          .r8 = gpr[R8],
+          .r9 = gpr[R9],
+          .r10 = gpr[R10],
+          .r11 = gpr[R11],
+          .r12 = gpr[R12],
+          .r13 = gpr[R13],
+          .r14 = gpr[R14],
+          .r15 = gpr[R15],
+          .rip = state().rip,
+          .rflags = cpu_.rflags()};
+}
+
+Result<kvm_regs> Vcpu::get_regs() {
+  kvm_regs regs;
+  read_regs(regs);
+  return regs;
 }
 
 Result<int> Vcpu::set_regs(const kvm_regs& regs) {

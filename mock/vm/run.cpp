@@ -148,12 +148,11 @@ Result<int> Vcpu::load_sync_regs() {
 }
 
 void Vcpu::store_sync_regs() {
-  kvm_run& run = *run_;
-  kvm_sync_regs sync = run.s.as<kvm_sync_regs>();
-  if (run.kvm_valid_regs & kSyncX86Regs) sync.regs = *get_regs();
-  if (run.kvm_valid_regs & kSyncX86Sregs) sync.sregs = *get_sregs();
-  if (run.kvm_valid_regs & kSyncX86Events) sync.events = *get_vcpu_events();
-  run.s.set(sync);
+  const u64 valid = run_->kvm_valid_regs;
+  auto& sync = *reinterpret_cast<kvm_sync_regs*>(run_->s.words.data());
+  if (valid & kSyncX86Regs) read_regs(sync.regs);
+  if (valid & kSyncX86Sregs) read_sregs(sync.sregs);
+  if (valid & kSyncX86Events) sync.events = *get_vcpu_events();
 }
 
 Result<Vcpu::Next> Vcpu::complete_pending() {
@@ -203,7 +202,7 @@ Stop Vcpu::run_slice() {
 }
 
 // Injected events first, then pending ones: kvm_check_and_inject_events().
-void Vcpu::load_events() {
+void Vcpu::inject_events() {
   State& s = state();
   const auto& exception = events_.exception;
   if (events_.nmi_pending) s.nmi_pending = true;
@@ -229,12 +228,10 @@ void Vcpu::load_events() {
                .vector = events_.interrupt.vector};
     s.attention.fetch_or(kAttentionInternal);
   }
-  if (has_interrupt()) s.attention.fetch_or(kAttentionInterrupt);
-  if (run_->request_interrupt_window) s.attention.fetch_or(kAttentionWindow);
 }
 
 // What the CPU did not get to deliver stays ours to report.
-void Vcpu::save_events() {
+void Vcpu::take_events_back() {
   State& s = state();
   events_.exception.pending = events_.exception.injected = events_.exception.has_payload = false;
   events_.exception.payload = 0;
@@ -278,7 +275,7 @@ void Vcpu::save_new_event() {
 // kvm_vcpu_ready_for_interrupt_injection(): the CPU would take an interrupt and none is on its way.
 bool Vcpu::is_ready_for_interrupt() const {
   const State& s = state();
-  if (!(cpu_.rflags() & IF) || s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss) return false;
+  if (!cpu_.has_interrupts_enabled() || s.interrupt_shadow_sti || s.interrupt_shadow_mov_ss) return false;
   if (events_.interrupt.injected || events_.exception.pending || events_.exception.injected || events_.nmi_injected)
     return false;
   return pending_external_vector_ < 0;
@@ -287,7 +284,7 @@ bool Vcpu::is_ready_for_interrupt() const {
 // post_kvm_run_save().
 void Vcpu::save_run_state() {
   kvm_run& run = *run_;
-  run.if_flag = (cpu_.rflags() & IF) != 0;
+  run.if_flag = cpu_.has_interrupts_enabled();
   run.cr8 = current_cr8();
   run.apic_base = apic_base_;
   run.ready_for_interrupt_injection = vm_.irqchip_mode() == IrqchipMode::kernel || is_ready_for_interrupt();
@@ -301,7 +298,7 @@ bool Vcpu::has_wakeup_event() {
   if (lapic_ && lapic_->signals()) accept_apic_events();
   if (events_.exception.pending || events_.triple_fault || (events_.smi_pending && !state().in_smm)) return true;
   if (events_.nmi_injected || (events_.nmi_pending && !state().nmi_blocked)) return true;
-  return (cpu_.rflags() & IF) && has_interrupt();
+  return cpu_.has_interrupts_enabled() && has_interrupt();
 }
 
 s64 Vcpu::next_deadline_ns() const {

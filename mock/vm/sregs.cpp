@@ -1,5 +1,6 @@
 // Segment, control and system registers. api.rst 4.13, 4.14, 4.131, 4.132. Segment attributes as kvm_amd stores them.
 #include <cerrno>
+#include <cstring>
 
 #include "mock/vm/vcpu.hpp"
 
@@ -27,40 +28,52 @@ Segment to_segment(const kvm_segment& s) {
           .unusable = s.unusable || !s.present};
 }
 
-kvm_segment from_segment(const Segment& s) {
-  return {.base = s.base,
-          .limit = s.limit_bytes,
-          .selector = s.selector,
-          .type = s.type(),
-          .present = static_cast<u8>(s.present()),
-          .dpl = s.dpl(),
-          .db = static_cast<u8>(s.db()),
-          .s = static_cast<u8>(s.is_code_or_data()),
-          .l = static_cast<u8>(s.l()),
-          .g = static_cast<u8>(s.limit_bytes > 0xfffff),
-          .avl = static_cast<u8>(s.avl()),
-          .unusable = static_cast<u8>(!s.present()),
-          .padding = 0};
+// The bytes of struct kvm_segment from `dpl` on, for bits 4 to 10 of the attributes.
+constexpr auto kSegmentFlags = [] {
+  std::array<u64, 128> flags{};
+  for (u64 i = 0; i < flags.size(); ++i) {
+    const u64 s = i & 1, dpl = i >> 1 & 3, present = i >> 3 & 1, avl = i >> 4 & 1, l = i >> 5 & 1, db = i >> 6 & 1;
+    flags[i] = dpl | db << 8 | s << 16 | l << 24 | avl << 40 | u64{!present} << 48;
+  }
+  return flags;
+}();
+
+// Made of words: to read what was written byte by byte a moment ago takes ten times as long.
+inline void put_segment(kvm_segment& out, const Segment& s, unsigned attributes) {
+  const u64 type = attributes & 15, present = attributes >> 7 & 1, g = s.limit_bytes > 0xfffff;
+  const u64 words[3] = {s.base, s.limit_bytes | u64{s.selector} << 32 | type << 48 | present << 56,
+                        kSegmentFlags[attributes >> 4 & 127] | g << 32};
+  static_assert(sizeof words == sizeof out);
+  std::memcpy(&out, words, sizeof out);
+}
+static_assert(offsetof(kvm_segment, dpl) == 16 && offsetof(kvm_segment, g) == 20);
+
+// svm_get_segment(): what hardware leaves undefined reads as an accessed segment, a busy TSS, the current privilege.
+unsigned data_attributes(const Segment& s) { return s.attributes | (s.present() ? 1u : 0u); }
+
+unsigned stack_attributes(const Segment& s, u8 cpl) {
+  constexpr unsigned kDpl = 3 << 5, kDb = 1 << 10;
+  return (s.attributes & ~kDpl & (s.present() ? ~0u : ~kDb)) | unsigned{cpl} << 5;
+}
+
+inline void put_table(kvm_dtable& out, const DescriptorTable& table) {
+  const u64 words[2] = {table.base, table.limit};
+  static_assert(sizeof words == sizeof out);
+  std::memcpy(&out, words, sizeof out);
 }
 
 template <class Sregs>
 void get_common(const State& state, Sregs& out) {
-  out.cs = from_segment(state.seg[CS]);
-  out.ds = from_segment(state.seg[DS]);
-  out.es = from_segment(state.seg[ES]);
-  out.fs = from_segment(state.seg[FS]);
-  out.gs = from_segment(state.seg[GS]);
-  out.ss = from_segment(state.seg[SS]);
-  out.tr = from_segment(state.tr);
-  out.ldt = from_segment(state.ldtr);
-  // svm_get_segment(): what hardware leaves undefined reads as an accessed segment, a busy TSS, the current privilege.
-  for (kvm_segment* segment : {&out.ds, &out.es, &out.fs, &out.gs})
-    if (!segment->unusable) segment->type |= 1;
-  if (out.ss.unusable) out.ss.db = 0;
-  out.ss.dpl = state.cpl;
-  out.tr.type |= 2;
-  out.gdt = {.base = state.gdtr.base, .limit = state.gdtr.limit, .padding = {}};
-  out.idt = {.base = state.idtr.base, .limit = state.idtr.limit, .padding = {}};
+  put_segment(out.cs, state.seg[CS], state.seg[CS].attributes);
+  put_segment(out.ds, state.seg[DS], data_attributes(state.seg[DS]));
+  put_segment(out.es, state.seg[ES], data_attributes(state.seg[ES]));
+  put_segment(out.fs, state.seg[FS], data_attributes(state.seg[FS]));
+  put_segment(out.gs, state.seg[GS], data_attributes(state.seg[GS]));
+  put_segment(out.ss, state.seg[SS], stack_attributes(state.seg[SS], state.cpl));
+  put_segment(out.tr, state.tr, state.tr.attributes | 2u);
+  put_segment(out.ldt, state.ldtr, state.ldtr.attributes);
+  put_table(out.gdt, state.gdtr);
+  put_table(out.idt, state.idtr);
   out.cr0 = state.cr0;
   out.cr2 = state.cr2;
   out.cr3 = state.cr3;
@@ -70,14 +83,19 @@ void get_common(const State& state, Sregs& out) {
 
 }  // namespace
 
-Result<kvm_sregs> Vcpu::get_sregs() {
-  kvm_sregs out{};
+void Vcpu::read_sregs(kvm_sregs& out) const {
   get_common(state(), out);
-  out.cr8 = read_cr8();
+  out.cr8 = current_cr8();
   out.apic_base = apic_base_;
+  out.interrupt_bitmap = {};
   if (events_.interrupt.injected && !events_.interrupt.soft)
     out.interrupt_bitmap[events_.interrupt.vector / 64] |= u64{1} << (events_.interrupt.vector % 64);
-  return out;
+}
+
+Result<kvm_sregs> Vcpu::get_sregs() {
+  kvm_sregs sregs;
+  read_sregs(sregs);
+  return sregs;
 }
 
 Result<kvm_sregs2> Vcpu::get_sregs2() {

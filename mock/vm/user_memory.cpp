@@ -15,7 +15,8 @@ int kvmmock_touch_write(void* address);
 extern const char kvmmock_guarded_begin[], kvmmock_guarded_end[], kvmmock_guarded_fault[];
 }
 
-// No stack use and no callee-saved register inside the block: its fault exit only has to return 1.
+// No stack use and no callee-saved register inside the block: its fault exit only has to return 1. Copies go by words
+// of eight bytes, as the structures are written: a wider load right after such stores would wait for them.
 asm(R"(
     .text
     .p2align 4
@@ -23,23 +24,50 @@ kvmmock_guarded_begin:
     .type kvmmock_copy, @function
 kvmmock_copy:
     .cfi_startproc
-1:  cmpq $16, %rdx
+    cmpq $1024, %rdx
+    jae 5f
+1:  cmpq $64, %rdx
     jb 2f
-    movups (%rsi), %xmm0
-    movups %xmm0, (%rdi)
-    addq $16, %rsi
-    addq $16, %rdi
-    subq $16, %rdx
+    movq (%rsi), %rax
+    movq 8(%rsi), %rcx
+    movq 16(%rsi), %r8
+    movq 24(%rsi), %r9
+    movq %rax, (%rdi)
+    movq %rcx, 8(%rdi)
+    movq %r8, 16(%rdi)
+    movq %r9, 24(%rdi)
+    movq 32(%rsi), %rax
+    movq 40(%rsi), %rcx
+    movq 48(%rsi), %r8
+    movq 56(%rsi), %r9
+    movq %rax, 32(%rdi)
+    movq %rcx, 40(%rdi)
+    movq %r8, 48(%rdi)
+    movq %r9, 56(%rdi)
+    addq $64, %rsi
+    addq $64, %rdi
+    subq $64, %rdx
     jmp 1b
-2:  testq %rdx, %rdx
-    jz 4f
-3:  movb (%rsi), %al
+2:  cmpq $8, %rdx
+    jb 3f
+    movq (%rsi), %rax
+    movq %rax, (%rdi)
+    addq $8, %rsi
+    addq $8, %rdi
+    subq $8, %rdx
+    jmp 2b
+3:  testq %rdx, %rdx
+    jz 6f
+4:  movb (%rsi), %al
     movb %al, (%rdi)
     incq %rsi
     incq %rdi
     decq %rdx
-    jnz 3b
-4:  xorl %eax, %eax
+    jnz 4b
+    jmp 6f
+5:  movq %rdx, %rcx
+    rep movsb
+6:  xorl %eax, %eax
     ret
     .cfi_endproc
     .size kvmmock_copy, . - kvmmock_copy
@@ -78,7 +106,7 @@ namespace {
 struct sigaction g_previous_segv, g_previous_bus;
 thread_local HostFaultScope* t_scope = nullptr;
 
-void resume_scope() { _longjmp(t_scope->resume, 1); }
+void resume_scope() { __builtin_longjmp(t_scope->resume, 1); }
 
 void forward(int signal, siginfo_t* info, void* context) {
   const struct sigaction& previous = signal == SIGSEGV ? g_previous_segv : g_previous_bus;

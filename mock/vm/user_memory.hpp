@@ -6,7 +6,6 @@
 // that was installed before.
 #pragma once
 
-#include <csetjmp>
 #include <cstddef>
 
 #include "kvmapi/types.hpp"
@@ -43,7 +42,7 @@ template <class T>
 
 // A place to go on when code outside the assembly block faults on guest memory: the interpreter touches host pages
 // directly, and the caller may unmap one while a vcpu runs. While such an object lives, a SIGSEGV or SIGBUS of this
-// thread continues at _setjmp(resume) with `address` set; who resumes must have nothing to destroy in between.
+// thread continues at __builtin_setjmp(resume) with `address` set; who resumes must have nothing to destroy in between.
 struct HostFaultScope {
   HostFaultScope();
   ~HostFaultScope();
@@ -53,7 +52,7 @@ struct HostFaultScope {
   // The fault was not guest memory's but a bug of ours: ends the process as the fault would have.
   [[noreturn]] void die() const;
 
-  jmp_buf resume;
+  void* resume[5];
   u64 address = 0;
   int signal = 0;
 

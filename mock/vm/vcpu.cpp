@@ -52,13 +52,15 @@ void Vcpu::set_reset_state() {
 Result<int> Vcpu::ioctl(u32 request, u64 argument) {
   static const RowIndex<Vcpu> index(rows());
   if (vm_.is_closed()) return err(EIO);
-  std::lock_guard lock(mutex_);
+  const BiasedMutex::Lock lock(mutex_);
+  if (!lock) return err(EDEADLK);  // from a signal handler inside another call on this vcpu
   return dispatch(index, *this, vm_.context(), FdKind::Vcpu, request, argument, EINVAL);
 }
 
 Result<int> Vcpu::run(u64 argument) {
   if (vm_.is_closed()) return err(EIO);
-  std::lock_guard lock(mutex_);
+  const BiasedMutex::Lock lock(mutex_);
+  if (!lock) return err(EDEADLK);  // from a signal handler inside another call on this vcpu
   return run_ioctl(argument);
 }
 

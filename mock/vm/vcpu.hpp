@@ -16,6 +16,7 @@
 #include "mock/cpu/cpu.hpp"
 #include "mock/devices/clock.hpp"
 #include "mock/devices/lapic.hpp"
+#include "mock/vm/biased_mutex.hpp"
 #include "mock/vm/context.hpp"
 #include "mock/vm/dirty_ring.hpp"
 #include "mock/vm/dispatch.hpp"
@@ -44,6 +45,11 @@ struct Events {
   u8 nmi_pending = 0;
   bool smi_pending = false;
   bool triple_fault = false;
+
+  // Nothing that the CPU would have to deliver.
+  bool is_idle() const {
+    return !(exception.pending | exception.injected | interrupt.injected | nmi_injected | nmi_pending | smi_pending);
+  }
 };
 
 class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devices::Clock {
@@ -79,8 +85,10 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<int> tpr_access_reporting(kvm_tpr_access_ctl& control);
   Result<int> set_vapic_addr(UserPointer address);
   Result<kvm_regs> get_regs();
+  void read_regs(kvm_regs& regs) const;  // the same, into the caller's struct
   Result<int> set_regs(const kvm_regs& regs);
   Result<kvm_sregs> get_sregs();
+  void read_sregs(kvm_sregs& sregs) const;
   Result<int> set_sregs(const kvm_sregs& sregs);
   Result<kvm_sregs2> get_sregs2();
   Result<int> set_sregs2(const kvm_sregs2& sregs);
@@ -165,9 +173,13 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   void read_lapic_register(u32 offset, unsigned size_bytes, void* data);
   void accept_apic_events();
   bool has_init_or_sipi() const;
-  void expire_timers();
-  bool has_interrupt() const;
-  u8 current_cr8() const;
+  void expire_timers() {
+    if (lapic_) expire_timers_of_chips();
+  }
+  void expire_timers_of_chips();
+  bool has_interrupt() const { return (lapic_ || pending_external_vector_ >= 0) && finds_interrupt(); }
+  bool finds_interrupt() const;
+  u8 current_cr8() const { return lapic_ ? lapic_->tpr() >> 4 : cr8_; }
 
   // run.cpp
   Result<int> run_ioctl(u64 argument);
@@ -181,8 +193,20 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<Next> complete_pending();
   Result<int> run_loop(SignalScope& signals);
   cpu::Stop run_slice();
-  void load_events();
-  void save_events();
+  void load_events() {
+    if (!events_.is_idle() || state().nmi_pending || state().smi_pending) [[unlikely]]
+      inject_events();
+    if (has_interrupt()) [[unlikely]]
+      state().attention.fetch_or(cpu::kAttentionInterrupt);
+    if (run_->request_interrupt_window) [[unlikely]]
+      state().attention.fetch_or(cpu::kAttentionWindow);
+  }
+  void inject_events();
+  void save_events() {
+    if (!events_.is_idle() || state().event.kind != cpu::Event::Kind::none) [[unlikely]]
+      take_events_back();
+  }
+  void take_events_back();
   void save_new_event();
   void save_run_state();
   bool is_ready_for_interrupt() const;
@@ -214,7 +238,11 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<Next> exit_lapic(const cpu::StopInfo& info, bool is_write);
   // The reason for which user space wants to answer this access, or 0.
   u32 msr_exit_reason_for(u32 index, bool is_write) const;
-  bool is_refused_by_hardware() const;
+  // The one state that KVM_SET_SREGS lets through and VMRUN refuses: a 64-bit code segment with D set.
+  bool is_refused_by_hardware() const {
+    const cpu::State& s = state();
+    return (s.efer & cpu::EFER_LMA) && s.seg[cpu::CS].l() && s.seg[cpu::CS].db();
+  }
   Result<int> exit_fail_entry();
   void init_registers();
   void set_reset_state();
@@ -276,7 +304,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   DirtyRing dirty_ring_;
   kvm_run* run_;
   cpu::Cpu cpu_;
-  std::mutex mutex_;
+  BiasedMutex mutex_;
 
   Completion completion_ = Completion::none;
   bool state_changed_ = false, translations_changed_ = false;
@@ -313,7 +341,7 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
 template <class Work>
 __attribute__((noinline)) cpu::Stop Vcpu::guarded(Work work) {
   HostFaultScope scope;
-  if (_setjmp(scope.resume) == 0) return work();
+  if (__builtin_setjmp(scope.resume) == 0) return work();
   if (!vm_.slots().covers_host(scope.address)) scope.die();
   return cpu_.host_page_vanished();
 }

@@ -51,8 +51,6 @@ void Vcpu::set_cr8(u8 value) {
     cr8_ = value;
 }
 
-u8 Vcpu::current_cr8() const { return lapic_ ? lapic_->tpr() >> 4 : cr8_; }
-
 void Vcpu::kick_if_pic_reaches() {
   if (lapic_ && lapic_->accepts_pic()) kick();
 }
@@ -135,8 +133,7 @@ bool Vcpu::has_init_or_sipi() const {
   return lapic_ && !state().in_smm && (lapic_->signals() & (Lapic::kInit | Lapic::kStartUp));
 }
 
-void Vcpu::expire_timers() {
-  if (!lapic_) return;
+void Vcpu::expire_timers_of_chips() {
   const s64 lapic_deadline = lapic_->next_deadline_ns();
   const s64 chips_deadline = vm_.irqchip()->next_deadline_ns();
   if (lapic_deadline == devices::kNever && chips_deadline == devices::kNever) return;
@@ -146,7 +143,7 @@ void Vcpu::expire_timers() {
 }
 
 // kvm_cpu_has_interrupt(): a vector that could be delivered if the CPU took it.
-bool Vcpu::has_interrupt() const {
+bool Vcpu::finds_interrupt() const {
   if (pending_external_vector_ >= 0 && (!lapic_ || lapic_->accepts_pic())) return true;
   if (!lapic_) return false;
   if (vm_.irqchip()->pic_output() && lapic_->accepts_pic()) return true;

@@ -8,9 +8,9 @@ namespace mock::vm {
 std::span<const Row<Vcpu>> Vcpu::rows() {
   static constexpr Row<Vcpu> kRows[] = {
       ROW(Run, &Vcpu::run_ioctl, Support::full, ""),
-      ROW(GetRegs, &Vcpu::get_regs, Support::full, ""),
+      ROW(GetRegs, &Vcpu::read_regs, Support::full, ""),
       ROW(SetRegs, &Vcpu::set_regs, Support::full, ""),
-      ROW(GetSregs, &Vcpu::get_sregs, Support::full, ""),
+      ROW(GetSregs, &Vcpu::read_sregs, Support::full, ""),
       ROW(SetSregs, &Vcpu::set_sregs, Support::full, ""),
       ROW_SINCE(6, 1, GetSregs2, &Vcpu::get_sregs2, Support::full, ""),
       ROW_SINCE(6, 1, SetSregs2, &Vcpu::set_sregs2, Support::full, ""),
