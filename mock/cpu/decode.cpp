@@ -34,10 +34,21 @@ u8 log2_bytes(unsigned bits) {
   return bits <= 8 ? 0 : bits <= 16 ? 1 : bits <= 32 ? 2 : bits <= 64 ? 3 : bits <= 128 ? 4 : 5;
 }
 
-void fill_memory(Op& op, const ZydisDecodedOperandMem& mem, u64 next_rip) {
+// SIB with mod 0 and base 5 or 13 has a displacement and no base. Zydis 4.0 names R13D where addresses have 32 bits.
+bool has_no_base(const ZydisDecodedInstruction& instruction) {
+  const auto& raw = instruction.raw;
+  return instruction.address_width != 16 && instruction.attributes & ZYDIS_ATTRIB_HAS_SIB && raw.modrm.mod == 0 &&
+         raw.sib.base == 5;
+}
+
+void fill_memory(Op& op, const ZydisDecodedInstruction& instruction, const ZydisDecodedOperandMem& mem, u64 next_rip) {
   op.base = mem.base == ZYDIS_REGISTER_NONE ? kNoRegister : register_slot(mem.base);
   op.index = mem.index == ZYDIS_REGISTER_NONE ? kNoRegister : register_slot(mem.index);
   op.disp = mem.disp.has_displacement ? mem.disp.value : 0;
+  if (has_no_base(instruction)) {
+    op.base = kNoRegister;
+    op.disp = instruction.raw.disp.value;
+  }
   if (mem.base == ZYDIS_REGISTER_RIP || mem.base == ZYDIS_REGISTER_EIP) {
     op.base = kNoRegister;
     op.disp += static_cast<s64>(next_rip);
@@ -83,7 +94,7 @@ void fill(Op& op, const ZydisDecodedInstruction& instruction, const ZydisDecoded
       case ZYDIS_OPERAND_TYPE_MEMORY:
         if (has_memory) break;
         has_memory = true;
-        fill_memory(op, operand.mem, next_rip);
+        fill_memory(op, instruction, operand.mem, next_rip);
         op.address = static_cast<u8>((op.address & 0x1f) | ((i + 1) << 5));
         break;
       case ZYDIS_OPERAND_TYPE_POINTER:
