@@ -93,7 +93,8 @@ TEST(Programs, EachHasAnImageAndAnOutput) {
   ASSERT_FALSE(programs().empty());
   for (const Program& program : programs()) {
     EXPECT_FALSE(program.image.empty()) << program.name << program.variant;
-    EXPECT_GT(program.output.size(), 60u) << program.name << program.variant;
+    // Sanitizer builds have one round, and a round prints a line of results.
+    EXPECT_GE(program.output.size(), 30u * program.rounds) << program.name << program.variant;
   }
 }
 
