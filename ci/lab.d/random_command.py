@@ -13,6 +13,8 @@ import kernels
 import suite_commands
 from errors import FAILURE, LabError
 
+# QEMU TCG does not switch RFLAGS.VM at VMRUN and #VMEXIT: the kernel in the guest dies.
+_MODES_THAT_END_THE_KERNEL = ("v86",)
 _BLOCK = 32  # kvm-random names every such number before it goes on
 
 
@@ -46,6 +48,8 @@ def program_arguments(args, first, programs, block):
     for name in ("mode", "family"):
         for value in getattr(args, name):
             found += [f"--{name}", value]
+    if not args.mode:
+        found += [word for mode in _MODES_THAT_END_THE_KERNEL for word in ("--without-mode", mode)]
     return found + args.arguments
 
 

@@ -20,6 +20,10 @@ class Arguments(unittest.TestCase):
         for part in ("--seed 3", "--first 40", "--programs 8", "--progress-every 1", "--profile 5.10", "--mode pae", "--each 1"):
             self.assertIn(part, text)
 
+    def test_a_mode_that_ends_the_lab_kernel_runs_only_if_it_is_asked_for(self):
+        self.assertIn("--without-mode v86", " ".join(random_command.program_arguments(_args(mode=[]), 0, 1, 1)))
+        self.assertNotIn("--without-mode", random_command.program_arguments(_args(mode=["v86"]), 0, 1, 1))
+
     def test_a_kernel_without_a_profile_is_compared_with_the_usual_one(self):
         self.assertEqual(random_command.profile_of(_args(kernel="./bzImage")), "6.12")
         self.assertEqual(random_command.profile_of(_args(kernel="./bzImage", profile="7.x")), "7.x")

@@ -19,7 +19,7 @@ namespace {
 
 struct Options {
   u64 seed = 1, programs = 1000, first = 0, most = 100, each = 3;
-  std::vector<std::string> modes, families;
+  std::vector<std::string> modes, without_modes, families;
   std::string profile, against = "/dev/kvm", json;
   bool no_reduce = false, trace = false;
   int progress_fd = -1;
@@ -118,11 +118,14 @@ int run(const Options& options, const CommandSetup& setup) {
     if (!mode) return usage(fmt::format("no mode {}; there are {}", text, mode_names()));
     modes.push_back(*mode);
   }
-  const bool is_mock = options.against == "mock" || options.against.starts_with("mock:");
-  for (const Mode mode : kEveryMode)
-    if (options.modes.empty() && (is_mock || mode != Mode::v86)) modes.push_back(mode);
-  // The other families still find differences that nobody has looked at.
-  u32 families = !options.families.empty() ? 0 : is_mock ? ~0u : 1u << static_cast<unsigned>(Family::integer);
+  if (modes.empty()) modes.assign(std::begin(kEveryMode), std::end(kEveryMode));
+  for (const std::string& text : options.without_modes) {
+    const auto mode = mode_from_name(text);
+    if (!mode) return usage(fmt::format("no mode {}; there are {}", text, mode_names()));
+    std::erase(modes, *mode);
+  }
+  if (modes.empty()) return usage("no mode is left");
+  u32 families = options.families.empty() ? ~0u : 0;
   for (const std::string& text : options.families) {
     const auto family = family_from_name(text);
     if (!family) return usage(fmt::format("no family {}; there are {}", text, fmt::join(kFamilyNames, ", ")));
@@ -159,10 +162,10 @@ int command(int argc, char** argv, const CommandSetup& setup) {
   app.add_option("--seed", options.seed, "which programs (1)");
   app.add_option("--programs", options.programs, "how many (1000)");
   app.add_option("--first", options.first, "number of the first (0)");
-  app.add_option("--mode", options.modes,
-                 fmt::format("only in these modes: {} (all; v86 only on mocks)", mode_names()));
+  app.add_option("--mode", options.modes, fmt::format("only in these modes: {} (all)", mode_names()));
+  app.add_option("--without-mode", options.without_modes, "but not in these");
   app.add_option("--family", options.families,
-                 fmt::format("only of these families: {} (integer; all on mocks)", fmt::join(kFamilyNames, ", ")));
+                 fmt::format("only of these families: {} (all)", fmt::join(kFamilyNames, ", ")));
   app.add_option("--profile", options.profile,
                  fmt::format("what the mock answers as: {}", fmt::join(setup.profiles, ", ")));
   app.add_option("--against", options.against, "the other side: a device, mock, or mock:PROFILE (/dev/kvm)");
