@@ -8,6 +8,24 @@ namespace {
 constexpr auto send = [](Machine& m) { m.t.must(m.vcpu().nmi()); };
 constexpr Needs kNeeds = {.cap = Cap::UserNmi};
 
+constexpr auto window = [] { return exits_with(kvmapi::Exit::IrqWindowOpen); };
+constexpr auto ask_for_window = [](Machine& m) { m.page().request_interrupt_window = 1; };
+constexpr auto stop_asking = [](Machine& m) { m.page().request_interrupt_window = 0; };
+
+// Goes on behind the first HLT without the handler's IRET.
+constexpr auto leave_handler = [](Machine& m) {
+  auto regs = m.t.must(m.vcpu().get_regs());
+  regs.rip = m.at("after");
+  m.t.must(m.vcpu().set_regs(regs));
+};
+constexpr auto clear_events = [](Machine& m) {
+  auto events = m.t.must(m.vcpu().get_vcpu_events());
+  EXPECT_EQ(events.nmi.pending, 1);
+  EXPECT_EQ(events.nmi.masked, 1);
+  events.nmi.pending = events.nmi.masked = 0;
+  m.t.must(m.vcpu().set_vcpu_events(events));
+};
+
 constexpr GuestCase kRows[] = {
     {.name = "runs_the_handler_of_vector_2",
      .guest = Guest::hlt,
@@ -42,6 +60,40 @@ constexpr GuestCase kRows[] = {
                  for (int i = 0; i < 5; ++i) send(m);
                }),
                taken(2), hlt().at("after"), hlt().at("after_second")},
+     .needs = kNeeds,
+     .status = Abi::observed},
+    {.name = "held_back_by_its_handler_and_taken_away_never_comes",
+     .guest = Guest::hlt,
+     .prepare = send,
+     .exits = {taken(2).then([](Machine& m) {
+                 send(m);
+                 leave_handler(m);
+               }),
+               hlt().at("after_second").then([](Machine& m) {
+                 clear_events(m);
+                 leave_handler(m);
+               }),
+               hlt().at("after_second")},
+     .needs = {.cap = {Cap::UserNmi, Cap::VcpuEvents}}},
+    {.name = "sent_with_a_request_for_a_window_comes_first",
+     .guest = Guest::hlt,
+     .start = {.rflags = 2 | 0x200},
+     .prepare = [](Machine& m) {
+       send(m);
+       ask_for_window(m);
+     },
+     .exits = {taken(2), window().at(guests::kLoad).then(stop_asking), hlt().at("after")},
+     .needs = kNeeds,
+     .status = Abi::observed},
+    {.name = "held_back_by_its_handler_lets_an_open_window_exit_first",
+     .guest = Guest::hlt,
+     .start = {.rflags = 2 | 0x200},
+     .prepare = send,
+     .exits = {taken(2).then([](Machine& m) {
+                 send(m);
+                 ask_for_window(m);
+               }),
+               window().at(guests::kLoad).then(stop_asking), taken(2), hlt().at("after")},
      .needs = kNeeds,
      .status = Abi::observed},
 };

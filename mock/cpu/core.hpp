@@ -246,6 +246,7 @@ struct Core {
   bool other_cpus = true;  // code may be changed by another CPU: serialising instructions look again
   bool step_once = false;  // the run loop's wish: the budget does not suffice for a block
   bool interrupt_waiting = false, window_waiting = false;  // attention put aside while IF is clear or a shadow lasts
+  bool nmi_held_back = false;                              // until the IRET that has just ended
   Leave leaving = Leave::none;
   const Op* next_op = nullptr;  // call-threaded builds only
 

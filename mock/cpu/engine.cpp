@@ -401,6 +401,11 @@ Stop boundary(Core& core) {
   if (attention & kAttentionNmi) {
     if (!s.nmi_pending) {
       s.attention.fetch_and(~u32{kAttentionNmi});
+    } else if (core.nmi_held_back && attention & kAttentionWindow && core.flags & IF && !shadow) {
+      // KVM sees the end of the IRET that held the NMI back at an exit, and looks for the window first.
+      core.nmi_held_back = false;
+      s.attention.fetch_and(~u32{kAttentionWindow});
+      return stopped(core, Stop::interrupt_window);
     } else if (!s.nmi_blocked && !s.interrupt_shadow_mov_ss) {
       s.attention.fetch_and(~u32{kAttentionNmi});
       s.nmi_pending = false;

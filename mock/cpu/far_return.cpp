@@ -212,6 +212,7 @@ bool interrupt_return(Core& core, unsigned size) {
   // NMIs are let in also by an IRET that faults (SDM vol. 3 6.7.1).
   if (!done && core.fault.is_stop) return false;
   core.s.nmi_blocked = false;
+  core.nmi_held_back = core.s.nmi_pending;
   if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
   if (!done) return false;
   core.keep_rf = true;

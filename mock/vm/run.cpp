@@ -81,7 +81,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
   clear_attention(kAttentionStop | kAttentionFlush);
   if (flush_wish_.load()) handle_flush();
 
-  bool look_for_signals = signals.must_check_first();
+  bool look_for_signals = signals.must_check_first(), is_window_open = false;
   for (;;) {
     if (look_for_signals && signals.is_interrupted()) {
       if (!vm_.has_defect(Defect::signal_exit_reason_stale)) run.exit_reason = exit_number(Exit::Intr);
@@ -103,7 +103,9 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
       if (Result<int> slept = halt(signals); !slept) return slept;
       continue;
     }
-    if (run.request_interrupt_window && is_ready_for_interrupt() && vm_.irqchip_mode() != IrqchipMode::kernel) {
+    const bool nmi_is_first = events_.nmi_pending && !state().nmi_blocked && !is_window_open;
+    if (run.request_interrupt_window && !nmi_is_first && is_ready_for_interrupt() &&
+        vm_.irqchip_mode() != IrqchipMode::kernel) {
       run.exit_reason = exit_number(Exit::IrqWindowOpen);
       return 0;
     }
@@ -111,6 +113,7 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
     load_events();
     const Stop stop = guarded([this] { return run_slice(); });
     save_events();
+    is_window_open = stop == Stop::interrupt_window;
     if (stop == Stop::attention) {
       clear_attention(kAttentionStop | kAttentionFlush);
       if (flush_wish_.load()) handle_flush();
@@ -205,7 +208,7 @@ Stop Vcpu::run_slice() {
 void Vcpu::inject_events() {
   State& s = state();
   const auto& exception = events_.exception;
-  if (events_.nmi_pending) s.nmi_pending = true;
+  s.nmi_pending = events_.nmi_pending != 0;
   if (s.nmi_pending) s.attention.fetch_or(kAttentionNmi);
   s.smi_pending = events_.smi_pending;
   if (s.smi_pending) s.attention.fetch_or(kAttentionSmi);
