@@ -134,6 +134,11 @@ std::string describe_exit(const Snapshot& s) {
   const u64 at = s.sregs.cs.base + s.regs.rip - 1;
   if (s.reason() == Exit::Hlt && at >= kHandlers && at < kHandlers + 0x800)
     return fmt::format("KVM_EXIT_HLT in the handler of vector {}", (at - kHandlers) / 8);
+  if (s.reason() == Exit::Mmio) {
+    const auto mmio = s.run.exit.as<kvmapi::kvm_exit_mmio>();
+    return fmt::format("KVM_EXIT_MMIO {} {:#x}+{} at {:#x}", mmio.is_write ? "write" : "read", mmio.phys_addr, mmio.len,
+                       s.regs.rip);
+  }
   return fmt::format("{} at {:#x}", c_name(s.reason()), s.regs.rip);
 }
 

@@ -111,9 +111,10 @@ void World::load_memory(const Program& program, const Code& code) {
 }
 
 std::string World::start(const Program& program, const Code& code) {
-  // An exit that waits for its answer is completed first.
+  // An exit that waits for its answer is completed first; the next part of an access is another exit.
   page().immediate_exit = 1;
-  (void)vcpu_.run();
+  for (unsigned parts = 0; parts < 64 && vcpu_.run(); ++parts) {
+  }
   page().immediate_exit = 0;
   load_memory(program, code);
   start_sregs_ = reset_sregs_;
