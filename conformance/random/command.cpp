@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
+#include <functional>
 
 #include "conformance/random/forms.hpp"
 #include "conformance/random/reduce.hpp"
@@ -21,7 +22,7 @@ struct Options {
   u64 seed = 1, programs = 1000, first = 0, most = 100, each = 3;
   std::vector<std::string> modes, without_modes, families;
   std::string profile, against = "/dev/kvm", json;
-  bool no_reduce = false, trace = false;
+  bool no_reduce = false, trace = false, new_vm = false;
   int progress_fd = -1;
   u64 progress_every = 32;
 };
@@ -33,13 +34,16 @@ void print_exit(const Snapshot& a, const Snapshot& b) {
 
 class Run {
  public:
-  Run(const Options& options, std::vector<Mode> modes, u32 families, World& a, World& b)
-      : options_(options), modes_(std::move(modes)), families_(families), a_(a), b_(b) {}
+  using MakeWorld = std::function<std::unique_ptr<World>()>;
+  Run(const Options& options, std::vector<Mode> modes, u32 families, World& a, MakeWorld make_b)
+      : options_(options), modes_(std::move(modes)), families_(families), a_(a), make_b_(std::move(make_b)) {}
+
+  bool open() { return (b_ = make_b_()) != nullptr; }
 
   Summary all() {
     const auto started = std::chrono::steady_clock::now();
     s_.a = a_.name();
-    s_.b = b_.name();
+    s_.b = b_->name();
     s_.seed = options_.seed;
     s_.first = options_.first;
     start_watchdog(200);
@@ -57,7 +61,11 @@ class Run {
       if (write(options_.progress_fd, line.data(), line.size()) < 0) return;
     }
     const Program program = make_program({.seed = options_.seed, .mode = mode, .families = families_}, number);
-    const Outcome outcome = run_in_both(a_, b_, program, options_.trace ? print_exit : Watcher{});
+    if (options_.new_vm && !open()) {
+      ++s_.broken;
+      return;
+    }
+    const Outcome outcome = run_in_both(a_, *b_, program, options_.trace ? print_exit : Watcher{});
     ++s_.programs;
     ++s_.by_mode[std::string(name(mode))];
     s_.exits += outcome.exits;
@@ -84,8 +92,8 @@ class Run {
     if (++s_.by_kind[kind] > options_.each) return;
     Finding finding{.program = program, .chunks_before = program.chunks.size(), .outcome = outcome};
     if (!options_.no_reduce) {
-      finding.program = reduce(a_, b_, program, outcome);
-      if (const Outcome again = run_in_both(a_, b_, finding.program); again.kind == Outcome::Kind::different)
+      finding.program = reduce(a_, *b_, program, outcome);
+      if (const Outcome again = run_in_both(a_, *b_, finding.program); again.kind == Outcome::Kind::different)
         finding.outcome = again;
     }
     fmt::print("--- difference {}: {}\n{}", s_.different, kind, describe(finding));
@@ -96,7 +104,8 @@ class Run {
   std::vector<Mode> modes_;
   u32 families_;
   World& a_;
-  World& b_;
+  MakeWorld make_b_;
+  std::unique_ptr<World> b_;
   Summary s_;
 };
 
@@ -139,9 +148,9 @@ int run(const Options& options, const CommandSetup& setup) {
   const auto a = World::make(*mock, nullptr, error);
   if (!a) return fmt::print(stderr, "kvm-random: {}\n", error), 3;
   const kvmapi::Cpuid cpuid = a->supported_cpuid();
-  const auto b = World::make(*other, &cpuid, error);
-  if (!b) return fmt::print(stderr, "kvm-random: {}\n", error), 4;
-  const Summary summary = Run(options, std::move(modes), families, *a, *b).all();
+  Run run(options, std::move(modes), families, *a, [&] { return World::make(*other, &cpuid, error); });
+  if (!run.open()) return fmt::print(stderr, "kvm-random: {}\n", error), 4;
+  const Summary summary = run.all();
   fmt::print("{}", to_text(summary));
   if (!options.json.empty()) {
     std::ofstream file(options.json);
@@ -172,6 +181,7 @@ int command(int argc, char** argv, const CommandSetup& setup) {
   app.add_option("--most", options.most, "stop after so many differences (100)");
   app.add_option("--each", options.each, "print so many of each kind (3)");
   app.add_flag("--no-reduce", options.no_reduce, "print differences as they were found");
+  app.add_flag("--new-vm", options.new_vm, "a new VM on the other side for each program: what one leaves behind differs");
   app.add_flag("--trace", options.trace, "print every exit");
   app.add_option("--json", options.json, "write the summary to this file");
   app.add_option("--progress-fd", options.progress_fd, "write the number of every 32nd program to this descriptor");

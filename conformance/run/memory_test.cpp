@@ -255,6 +255,11 @@ constexpr GuestCase kCode[] = {
                }),
                hlt()},
      .finish = {.rbx = 3}},
+    {.name = "an_undefined_instruction_with_another_second_byte_is_executed",
+     .guest = Guest::mov_then_hlt_forever,
+     .exits = {hlt().then([](Machine& m) { m.poke<kvmapi::u16>(m.at("start"), 0x040f); }),
+               taken(6).then([](Machine& m) { m.poke<kvmapi::u8>(m.at("start") + 1, 6); }),  // CLTS
+               hlt()}},
 };
 KVM_ROWS("run.changed_code", "SDM 11.6: self-modifying code", kCode);
 

@@ -216,7 +216,8 @@ bool append(Builder& b, unsigned limit_bytes, bool& crosses, bool& too_long_for_
   Handler* handler = nullptr;
   if (!ZYAN_SUCCESS(status)) {
     handler = status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? general_protection_handler() : undefined_handler();
-    op.length = 1;
+    // Whatever the verdict may have looked at: another byte there is another instruction.
+    op.length = static_cast<u8>(std::min(limit_bytes - b.length, kMaxInstructionBytes));
     item.selection = {};
     b.ended = true;
   } else {

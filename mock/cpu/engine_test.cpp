@@ -150,6 +150,16 @@ TEST(Engine, code_rewritten_by_the_owner_between_two_runs_is_seen) {
 SNIPPET(string_exits, ".code16",
         "mov $3, %cx; mov $0x500, %si; mov $0x10, %dx; rep outsb; mov $2, %cx; mov $0x600, %di; rep insb; hlt")
 
+TEST(Engine, an_undefined_instruction_whose_second_byte_the_owner_rewrites_is_another_one) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\x0f\x04\xc3\xf4", 4));  // undefined
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::shutdown);
+  m.load(0x1000, std::string_view("\x0f\xb6\xc3\xf4", 4));  // movzx %bl, %eax; hlt
+  m.protected_mode(0x1000);
+  EXPECT_EQ(m.cpu.run(100), Stop::hlt);
+}
+
 TEST(Engine, rep_outs_leaves_one_by_one_and_rep_ins_asks_for_all) {
   FlatMachine m;
   m.load(0x1000, string_exits());
