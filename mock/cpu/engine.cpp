@@ -380,6 +380,10 @@ Stop boundary(Core& core) {
   if (s.event.kind != Event::Kind::none) {
     const Event event = s.event;
     s.event = {};
+    if (s.owner_takes_debug && event.kind == Event::Kind::exception && event.vector == DB) {
+      core.info.dr6 = event.payload;
+      return stopped(core, Stop::debug);
+    }
     if (const Stop stop = deliver_event(core, event); stop != kGoOn) return stop;
   }
   const u32 attention = s.attention.load(std::memory_order_acquire);

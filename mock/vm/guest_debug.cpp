@@ -1,6 +1,8 @@
-// Running a guest that user space debugs: one instruction at a time, looking for breakpoints before and after each.
-// KVM_SET_GUEST_DEBUG, api.rst 4.87. A data breakpoint notices a write by its effect: one that stores what was there
-// already, and reads, are not noticed.
+// Running a guest that user space debugs. KVM_SET_GUEST_DEBUG, api.rst 4.87. Single steps are the guest's own TF, set
+// behind its back, as kvm_amd does it: an exception pushes TF and clears it, so that handlers are not stepped through,
+// and an instruction that KVM's emulator finishes loses it. With breakpoints the guest runs one instruction at a time,
+// and they are looked for before and after each. A data breakpoint notices a write by its effect: one that stores what
+// was there already, and reads, are not noticed.
 #include <cstring>
 
 #include "kvmapi/exit.hpp"
@@ -12,7 +14,7 @@ using namespace cpu;
 
 namespace {
 
-constexpr u64 kDr6Fixed = 0xffff0ff0, kDr6SingleStepBit = 1u << 14;
+constexpr u64 kDr6Fixed = 0xffff0ff0;
 constexpr u8 kInt3 = 0xcc;
 enum Condition : unsigned { kExecute = 0, kWrite = 1, kIo = 2, kReadWrite = 3 };
 
@@ -84,23 +86,42 @@ std::array<u64, 4> Vcpu::watched_values() {
   return values;
 }
 
-// One instruction. Stop::debug: an exit is prepared.
+bool Vcpu::is_stepping() const { return guest_debug_ & kGuestdbgSinglestep; }
+
+// kvm_get_rflags().
+u64 Vcpu::visible_rflags() const { return cpu_.rflags() & ~u64{is_stepping() ? TF : 0u}; }
+
+// kvm_set_rflags(): TF comes back where steps were asked for.
+void Vcpu::set_visible_rflags(u64 rflags) {
+  cpu_.set_rflags(rflags | (is_stepping() && linear_rip() == step_rip_ ? TF : 0u));
+}
+
+// An exit to user space was the stepped instruction's: its trap is not the guest's.
+// QUIRK(kvm, all, x86_emulate_instruction): the emulator stores RFLAGS without TF, and a write to device memory is
+// finished without a look at single steps.
+void Vcpu::forget_step(bool is_mmio) {
+  if (events_.exception.pending && events_.exception.vector == DB) events_.exception = {};
+  if (is_mmio) cpu_.set_rflags(cpu_.rflags() & ~u64{TF});
+}
+
+// Stop::debug: an exit is prepared.
 Stop Vcpu::run_debugged() {
-  if (events_.exception.injected || events_.exception.pending) return cpu_.run(1);
-  if (hits_breakpoint()) return Stop::debug;
+  const bool has_breakpoints = guest_debug_ & (kGuestdbgUseHwBp | kGuestdbgUseSwBp);
   const bool watches = guest_debug_ & kGuestdbgUseHwBp;
+  if (has_breakpoints && (events_.exception.injected || events_.exception.pending)) return cpu_.run(1);
+  if (has_breakpoints && hits_breakpoint()) return Stop::debug;
   const std::array<u64, 4> before = watches ? watched_values() : std::array<u64, 4>{};
-  const u64 retired = cpu_.instructions_retired();
-  const Stop stop = cpu_.run(1);
-  if (stop != Stop::budget || cpu_.instructions_retired() == retired) return stop;
-  u64 dr6 = guest_debug_ & kGuestdbgSinglestep ? kDr6SingleStepBit : 0;
-  if (watches) {
+  Stop stop = cpu_.run(has_breakpoints ? 1 : kSliceInstructions);
+  u64 hits = stop == Stop::debug ? cpu_.stop_info().dr6 : 0;
+  // An exit of another kind ends the step as well.
+  if (is_stepping() && state().event.kind == Event::Kind::exception && state().event.vector == DB) state().event = {};
+  if (watches && (stop == Stop::debug || stop == Stop::budget)) {
     const std::array<u64, 4> after = watched_values();
     for (unsigned i = 0; i < 4; ++i)
-      if (before[i] != after[i]) dr6 |= u64{1} << i;
+      if (before[i] != after[i]) hits |= u64{1} << i;
   }
-  if (!dr6) return stop;
-  exit_debug(DB, kDr6Fixed | dr6);
+  if (!hits) return stop;
+  exit_debug(DB, kDr6Fixed | hits);
   return Stop::debug;
 }
 

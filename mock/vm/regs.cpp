@@ -26,7 +26,7 @@ void Vcpu::read_regs(kvm_regs& regs) const {
           .r14 = gpr[R14],
           .r15 = gpr[R15],
           .rip = state().rip,
-          .rflags = cpu_.rflags()};
+          .rflags = visible_rflags()};
 }
 
 Result<kvm_regs> Vcpu::get_regs() {
@@ -39,7 +39,7 @@ Result<int> Vcpu::set_regs(const kvm_regs& regs) {
   state().gpr = {regs.rax, regs.rcx, regs.rdx, regs.rbx, regs.rsp, regs.rbp, regs.rsi, regs.rdi,
                  regs.r8,  regs.r9,  regs.r10, regs.r11, regs.r12, regs.r13, regs.r14, regs.r15};
   state().rip = regs.rip;
-  cpu_.set_rflags(regs.rflags | kFlagsFixedOne);
+  set_visible_rflags(regs.rflags | kFlagsFixedOne);
   if (vm_.has_defect(Defect::rflags_bit1_not_forced)) cpu_.core().flags &= ~kFlagsFixedOne;
   // A pending exception belonged to the old registers; an injected one is being delivered already.
   events_.exception.pending = false;

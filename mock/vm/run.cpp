@@ -15,9 +15,6 @@ using namespace cpu;
 
 namespace {
 
-// Guest instructions between two looks for signals: a few tens of microseconds.
-constexpr u64 kSliceInstructions = 20000;
-
 constexpr u32 exit_number(Exit exit) { return static_cast<u32>(exit); }
 
 }  // namespace
@@ -53,11 +50,14 @@ Result<int> Vcpu::run_guest(SignalScope& signals) {
     state_changed_ = translations_changed_ = false;
   }
   if (completion_ != Completion::none) {
+    const bool is_mmio = completion_ == Completion::mmio;
+    const bool is_mmio_write = cpu_.stop_info().reason == Stop::mmio_write;
     Result<Next> completed = complete_pending();
     if (!completed) return err(completed.error());
+    if (is_stepping()) forget_step(is_mmio);
     if (*completed == Next::exit) return 0;
-    if (guest_debug_ & kGuestdbgSinglestep) {
-      exit_debug(DB, 0xffff4ff0);
+    if (is_stepping() && !is_mmio_write) {
+      exit_debug(DB, kDr6Step);
       return 0;
     }
   }

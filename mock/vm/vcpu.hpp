@@ -219,6 +219,11 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   u64 linear_rip() const;
   bool peek(u64 linear, void* data, unsigned size_bytes);
   void exit_debug(u8 exception, u64 dr6);
+  bool is_stepping() const;
+  void set_visible_rflags(u64 rflags);
+  u64 visible_rflags() const;
+  void forget_step(bool is_mmio);
+  static constexpr u64 kDr6Step = 0xffff4ff0;
   bool hits_breakpoint();
   std::array<u64, 4> watched_values();
   cpu::Stop run_debugged();
@@ -321,7 +326,10 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   u64 xstate_bv_ = 0;                 // components that KVM_GET_XSAVE shows (the header of the kernel's copy)
   std::optional<u8> pending_eoi_;     // an EOI that user space's I/O APIC wants to know
   int pending_external_vector_ = -1;  // KVM_INTERRUPT with a split irqchip
+  // Guest instructions between two looks for signals: a few tens of microseconds.
+  static constexpr u64 kSliceInstructions = 20000;
   u32 guest_debug_ = 0;
+  u64 step_rip_ = 0;  // linear, when single steps were asked for
   std::array<u64, 8> debug_registers_{};
   std::vector<kvm_cpuid_entry2> cpuid_;
   std::map<u32, u64> msrs_;
