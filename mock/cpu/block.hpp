@@ -14,19 +14,23 @@
 namespace mock::cpu {
 
 inline constexpr unsigned kMaxBlockOps = 32;
+inline constexpr u64 kNoKey = ~u64{0};
 
 struct Block {
   u32 epoch = 0;  // may be entered when equal to Core::epoch; 0 never is
   u16 count = 0;  // instructions
   u16 ops = 0;    // without the links
   u64 rip = 0;
-  u64 key = 0;     // block_key() of the mode it was decoded in
-  u16 length = 0;  // bytes of code
+  u64 key = kNoKey;  // Core::block_key of the mode it was decoded in, while alive
+  u16 length = 0;    // bytes of code
   bool dead = false;
+  u8 word_shift = 0;          // 64 minus the bits of the code
   u16 first_length = 0;       // bytes in the first page
+  bool is_word = false;       // at most eight bytes, and as many can be read at host: `word` has them
   const u8* host = nullptr;   // code bytes in guest memory
   const u8* host2 = nullptr;  // the rest, in the next page
   Block* hash_next = nullptr;
+  u64 word = 0;
   // Followed by Op[ops], Links, code bytes.
 
   Op* first() { return reinterpret_cast<Op*>(this + 1); }
@@ -43,6 +47,8 @@ struct Links {
 static_assert(sizeof(Links) == sizeof(Op));
 
 inline Block* block_of(const Op* op) { return reinterpret_cast<Block*>(const_cast<Op*>(op) - op->position) - 1; }
+
+inline u64 Core::rip_of(const Op& op) const { return block_of(&op)->rip + op.offset; }
 
 extern Block kNoBlock;  // never entered: its epoch is 0
 
@@ -93,12 +99,12 @@ Block* lookup(Core& core);
 // Decodes at state.rip, whose bytes are at `host`; null with a fault recorded.
 Block* decode_block(Core& core, u8* host, u64 linear);
 
-// Mode keys: what distinguishes epochs. The block key is what decoding depends on, beside the code segment's limit.
+// Mode keys: what distinguishes epochs. Core::block_key is what decoding depends on, beside the code segment's limit.
 inline constexpr u32 kModeBits = 3;       // 0: 16-bit, 1: 32-bit, 2: 64-bit code
 inline constexpr u32 kModeStep = 4;       // blocks of one instruction that always return to the run loop
 inline constexpr u32 kModePrivilege = 8;  // Privilege times this
-inline u64 block_key(const Core& core) {
-  return (core.mode_key & (kModeBits | kModeStep)) | ((core.mode_key & kModeBits) == 2 ? 0 : core.code_last << 8);
+constexpr u64 block_key_of(u32 mode_key, u64 code_last) {
+  return (mode_key & (kModeBits | kModeStep)) | ((mode_key & kModeBits) == 2 ? 0 : code_last << 8);
 }
 
 }  // namespace mock::cpu

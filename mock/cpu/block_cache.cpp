@@ -128,6 +128,7 @@ void BlockCache::kill(Block* block) {
     --block_count;
   }
   block->epoch = 0;
+  block->key = kNoKey;
   block->dead = true;
 }
 

@@ -89,12 +89,15 @@ void Core::step_changed() {
   const bool is_64 = is_64bit();
   const u32 bits = is_64 ? 2 : s.seg[CS].db() ? 1 : 0;
   mode_key = bits | (step ? kModeStep : 0) | static_cast<u32>(privilege) * kModePrivilege;
+  block_key = block_key_of(mode_key, code_last);
   const u64 code_base = is_64 ? 0 : s.seg[CS].base;
-  for (const ModeSlot& slot : mode_slots) {
-    if (slot.epoch && slot.key == mode_key && slot.code_base == code_base && slot.code_last == code_last) {
-      epoch = slot.epoch;
-      return;
-    }
+  for (u32 i = 0; i < mode_slots.size(); ++i) {
+    const ModeSlot& slot = mode_slots[i];
+    if (slot.epoch < first_valid_epoch || slot.key != mode_key) continue;
+    if (slot.code_base != code_base || slot.code_last != code_last) continue;
+    mode_slot = i;
+    epoch = slot.epoch;
+    return;
   }
   new_epoch();
 }
@@ -105,15 +108,11 @@ void Core::new_epoch() {
     blocks->clear();
     forget_jumps();
     mode_slots = {};
-    last_epoch = 1;
+    last_epoch = first_valid_epoch = 1;
   }
-  mode_slots[next_mode_slot++ % mode_slots.size()] = {mode_key, last_epoch, is_64bit() ? 0 : s.seg[CS].base, code_last};
+  mode_slot = next_mode_slot++ % mode_slots.size();
+  mode_slots[mode_slot] = {mode_key, last_epoch, is_64bit() ? 0 : s.seg[CS].base, code_last};
   epoch = last_epoch;
-}
-
-void Core::forget_verification() {
-  for (ModeSlot& slot : mode_slots) slot.epoch = 0;
-  new_epoch();
 }
 
 void Core::forget_jumps() {
@@ -207,8 +206,6 @@ bool Core::stop_msr_write(u32 index, u64 value) {
 }
 
 bool Core::stop_hypercall() { return stop(Stop::hypercall); }
-
-u64 Core::rip_of(const Op& op) const { return block_of(&op)->rip + op.offset; }
 
 u64 Core::effective_address(const Op& op) const { return offset_of(this, &op); }
 

@@ -210,7 +210,7 @@ struct Core {
   void set_register(u8 slot, unsigned size, u64 value);  // size 4 clears the upper half
   bool read_operand(const Op& op, unsigned operand, unsigned size, u64& value);
   bool write_operand(const Op& op, unsigned operand, unsigned size, u64 value);
-  u64 rip_of(const Op& op) const;
+  u64 rip_of(const Op& op) const;  // block.hpp
   u64 next_rip_of(const Op& op) const { return rip_of(op) + op.length; }
 
   // --- Translations and blocks
@@ -219,9 +219,15 @@ struct Core {
   void flush_page(u64 address);      // INVLPG
   void flush_all_memory();           // memory slots changed: host pointers and blocks are void
   void flush_writes();               // dirty log was read: every page must ask Bus::page again before it is written
-  void forget_verification();        // serialising instruction, new run(): code bytes are compared again before use
-  void step_changed();               // one of the reasons to step appeared or went
-  void new_epoch();                  // of the current mode alone
+  // Serialising instruction, new run(): code bytes are compared again before use.
+  void forget_verification() {
+    first_valid_epoch = last_epoch + 1;
+    if (first_valid_epoch == 0) [[unlikely]]
+      return new_epoch();
+    epoch = mode_slots[mode_slot].epoch = last_epoch = first_valid_epoch;
+  }
+  void step_changed();  // one of the reasons to step appeared or went
+  void new_epoch();     // of the current mode alone
 
   // --- Engine
   // ----------------------------------------------------------------------------------------------------------
@@ -232,15 +238,17 @@ struct Core {
   u64 code_last = 0;          // last valid RIP; ~0 in 64-bit mode
   u32 epoch = 1;              // blocks verified in this epoch may be entered without a check
   u32 mode_key = 0;
+  u64 block_key = 0;  // what decoding depends on: the mode and the code segment's limit
   struct ModeSlot {
     u32 key = 0;
-    u32 epoch = 0;  // 0: none
+    u32 epoch = 0;  // none before first_valid_epoch
     u64 code_base = 0, code_last = 0;
   };
   std::array<ModeSlot, 8>
-      mode_slots;  // epochs of recently used modes, so that returning to a mode finds its blocks verified
+      mode_slots;     // epochs of recently used modes, so that returning to a mode finds its blocks verified
+  u32 mode_slot = 0;  // of the current mode
   u32 next_mode_slot = 0;
-  u32 last_epoch = 0;
+  u32 last_epoch = 0, first_valid_epoch = 1;
   u8 after = 0;
   bool step = false;       // one instruction at a time: TF, RF, shadow
   bool other_cpus = true;  // code may be changed by another CPU: serialising instructions look again

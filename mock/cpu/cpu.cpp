@@ -1,6 +1,7 @@
 // The owner's side of the CPU: reset, answers to stops, state access.
 #include "mock/cpu/cpu.hpp"
 
+#include "mock/cpu/block.hpp"
 #include "mock/cpu/paging.hpp"
 #include "mock/cpu/run_loop.hpp"
 
@@ -28,12 +29,13 @@ void forget(Core& core) {
 
 // The waiting instruction is finished without being executed again.
 void retire_waiting(Core& core) {
-  const bool trap = core.flags & TF;
-  const bool shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
   core.s.rip = core.completion.next_rip;
   ++core.retired;
+  const bool shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
+  if (!(core.flags & (TF | RF)) && !shadow && !core.breakpoint_hits) [[likely]]
+    return;
   core.shadow_renewed = core.keep_rf = core.event_delivered = false;
-  if (trap || shadow || (core.flags & RF) || core.breakpoint_hits) finish_step(core, trap, shadow);
+  finish_step(core, core.flags & TF, shadow);
 }
 
 }  // namespace
@@ -118,8 +120,19 @@ u64 Cpu::instructions_retired() const { return core_.retired; }
 
 Stop Cpu::complete(const void* data) {
   using Kind = Completion::Kind;
-  const Completion waiting = core_.completion;
   core_.info.reason = Stop::budget;
+  if (core_.completion.kind == Kind::out) {
+    if (rip_is_unchanged(core_)) retire_waiting(core_);
+    core_.completion.kind = Kind::none;
+    return Stop::budget;
+  }
+  return complete_slowly(data);
+}
+
+// Anything but OUT, which neither has used devices nor is executed again.
+__attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
+  using Kind = Completion::Kind;
+  const Completion waiting = core_.completion;
   switch (waiting.kind) {
     case Kind::in:
       if (rip_is_unchanged(core_) && data) {
@@ -128,9 +141,6 @@ Stop Cpu::complete(const void* data) {
         core_.set_register(RAX * 8, waiting.size, value);
         retire_waiting(core_);
       }
-      break;
-    case Kind::out:
-      if (rip_is_unchanged(core_)) retire_waiting(core_);
       break;
     case Kind::ins:
       core_.completion = {};

@@ -61,6 +61,7 @@ class Cpu {
 
  private:
   bool rip_is_unchanged_since(u64 rip) const;
+  Stop complete_slowly(const void* data);
   Stop finish_repeated();
 
   Core core_;

@@ -297,11 +297,17 @@ Block* finish(Builder& b, u8* host, const u8* host2) {
   block->count = static_cast<u16>(b.count);
   block->ops = static_cast<u16>(b.op_count);
   block->rip = b.rip;
-  block->key = block_key(b.core);
+  block->key = b.core.block_key;
   block->length = static_cast<u16>(b.length);
   block->first_length = static_cast<u16>(std::min(b.length, b.available));
   block->host = host;
   block->host2 = b.length > b.available ? host2 : nullptr;
+  block->is_word =
+      b.length <= 8 && !block->host2 && reinterpret_cast<u64>(host) % kPageSize <= kPageSize - sizeof block->word;
+  if (block->is_word) {
+    block->word_shift = static_cast<u8>(64 - 8 * b.length);
+    std::memcpy(&block->word, b.bytes, b.length);
+  }
   for (unsigned i = 0; i < b.op_count; ++i) b.ops[i].position = static_cast<u8>(i);
   std::memcpy(static_cast<void*>(block->first()), b.ops, b.op_count * sizeof(Op));
   std::memcpy(static_cast<void*>(block->first() + b.op_count), &b.links, sizeof b.links);

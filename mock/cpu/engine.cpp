@@ -1,9 +1,9 @@
-// The loop around the handlers: finding blocks, leaving them, events at instruction boundaries, answers from user
-// space.
+// The loop around the handlers: leaving blocks, events at instruction boundaries, answers from user space.
 #include "mock/cpu/engine.hpp"
 
 #include <algorithm>
 
+#include "mock/cpu/block_lookup.hpp"
 #include "mock/cpu/cpu.hpp"
 #include "mock/cpu/debug.hpp"
 #include "mock/cpu/exceptions.hpp"
@@ -15,57 +15,10 @@ namespace mock::cpu {
 
 namespace {
 
-constexpr std::size_t kMaxArenaBytes = 64 << 20;
-
 void stop_handlers(Core& core, Leave why, s64 budget) {
   core.leaving = why;
   core.budget_left = budget;
   core.next_op = nullptr;
-}
-
-bool equal(const u8* a, const u8* b, unsigned n) {
-  if (n < 8) {
-    for (unsigned i = 0; i < n; ++i)
-      if (load<u8>(a + i) != load<u8>(b + i)) return false;
-    return true;
-  }
-  for (unsigned i = 0; i + 8 < n; i += 8)
-    if (load<u64>(a + i) != load<u64>(b + i)) return false;
-  return load<u64>(a + n - 8) == load<u64>(b + n - 8);
-}
-
-u64 linear_rip(const Core& core) {
-  return core.is_64bit() ? core.s.rip : (core.s.seg[CS].base + core.s.rip) & core.linear_mask;
-}
-
-inline bool bytes_match(const Block& block) {
-  const u8* const bytes = const_cast<Block&>(block).bytes();
-  const unsigned first = block.first_length;
-  // Short ones, not at the end of their page, as one word: the arena leaves that much room behind a block's bytes.
-  const bool is_word = first <= 8 && reinterpret_cast<u64>(block.host) % kPageSize <= kPageSize - 8;
-  const bool matches =
-      is_word ? (load<u64>(block.host) ^ load<u64>(bytes)) << (64 - 8 * first) == 0 : equal(bytes, block.host, first);
-  return matches && (!block.host2 || equal(bytes + first, block.host2, block.length - first));
-}
-
-// Where the code at a linear address lies, if the translation cache knows.
-inline const u8* cached_code(const Core& core, u64 linear) {
-  const auto* entry = reinterpret_cast<const TlbEntry*>(reinterpret_cast<const u8*>(core.tlb_entries) +
-                                                        ((linear >> kTlbShift) & core.tlb_byte_mask));
-  if ((linear & ~(kPageSize - 1)) != entry->execute_tag) [[unlikely]]
-    return nullptr;
-  return reinterpret_cast<const u8*>(reinterpret_cast<u64>(entry->host_minus_linear) + linear);
-}
-
-// The block that the jump cache knows, if translation and memory still agree with it: the usual case after an exit.
-inline Block* known_block(const Core& core) {
-  const JumpEntry& known = jump_entry(&core, core.s.rip);
-  Block* const block = known.block;
-  if (known.rip != core.s.rip || block->key != block_key(core) || block->dead || block->host2) return nullptr;
-  if (block->epoch == core.epoch) return block;
-  if (cached_code(core, linear_rip(core)) != block->host || !bytes_match(*block)) return nullptr;
-  block->epoch = core.epoch;
-  return block;
 }
 
 }  // namespace
@@ -82,79 +35,12 @@ __attribute__((noinline)) void leave_retired(Core* core, const Op* op, s64 budge
   stop_handlers(*core, Leave::retired, budget + block_of(op)->count - op->position - 1);
 }
 
-__attribute__((noinline)) static Block* find_block(Core& core) {
-  const u64 rip = core.s.rip;
-  const bool is_64 = (core.mode_key & kModeBits) == 2;
-  if (is_64) {
-    const unsigned shift = core.s.cr4 & CR4_LA57 ? 7 : 16;
-    if (static_cast<u64>(static_cast<s64>(rip << shift) >> shift) != rip) return core.raise(GP, 0), nullptr;
-  } else if (rip > core.code_last) {
-    return core.raise(GP, 0), nullptr;
-  }
-  const u64 linear = linear_rip(core);
-  Location here;
-  if (!locate(core, linear, Access::execute, core.privilege, here)) return nullptr;
-  if (!here.host) {
-    core.info.instruction_length = 0;
-    core.info.gpa = here.gpa;
-    return core.stop(Stop::unmodelled), nullptr;
-  }
-  // The jump cache usually knows the block, though it may have to be verified again.
-  JumpEntry known = jump_entry(&core, rip);
-  Block* block =
-      known.rip == rip && known.block->host == here.host && known.block->key == block_key(core) && !known.block->dead
-          ? known.block
-          : core.blocks->find(here.host, rip, block_key(core));
-  if (block && block->epoch == core.epoch) {
-    core.note_jump(rip, block);
-    return block;
-  }
-  if (block) {
-    bool same = true;
-    if (block->host2) {
-      Location there;
-      if (!locate(core, (linear + block->first_length) & core.linear_mask, Access::execute, core.privilege, there))
-        return nullptr;
-      same = there.host == block->host2;
-    }
-    if (!same || !bytes_match(*block)) {
-      core.blocks->kill(block);
-      block = nullptr;
-    }
-  }
-  if (!block) {
-    if (core.blocks->arena.used() > kMaxArenaBytes) {
-      core.blocks->clear();
-      core.forget_jumps();
-      core.link = nullptr;
-      known = {};
-    }
-    block = decode_block(core, here.host, linear);
-    if (!block) return nullptr;
-    const auto page = [](const u8* host) {
-      return reinterpret_cast<const u8*>(reinterpret_cast<u64>(host) & ~(kPageSize - 1));
-    };
-    if (!core.blocks->has_code(page(block->host))) clear_tlb_writes(core, page(block->host));
-    if (block->host2 && !core.blocks->has_code(page(block->host2))) clear_tlb_writes(core, page(block->host2));
-    core.blocks->insert(block);
-  }
-  block->epoch = core.epoch;
-  if (known.block != block || known.rip != rip) core.note_jump(rip, block);
-  return block;
-}
-
-Block* lookup(Core& core) {
-  if (Block* const known = known_block(core)) [[likely]]
-    return known;
-  return find_block(core);
-}
-
 // Null: leave the handlers (core.leaving says why).
 static Block* next_block(Core& core, s64 budget) {
   Block** const link = core.link;
   core.leaving = Leave::lookup;
   if (core.step || core.s.attention.load(std::memory_order_relaxed)) return nullptr;
-  Block* const block = find_block(core);
+  Block* const block = lookup(core);
   if (!block) {
     core.leaving = Leave::fault;
     return nullptr;
@@ -177,7 +63,7 @@ static void transition_slowly(Core* core, const Op* op, s64 budget) {
 void transition(Core* core, const Op* op, s64 budget) {
   core->in_flight = nullptr;
   if (!core->step && core->s.attention.load(std::memory_order_relaxed) == 0) [[likely]] {
-    Block* const block = known_block(*core);
+    Block* const block = known_block<true>(*core);
     if (block && block->count <= budget) [[likely]] {
       if (core->link) *core->link = block;
       MOCK_CPU_GO(block->first(), budget - block->count);
@@ -218,7 +104,7 @@ bool deliver_device_writes(Core& core) {
   return true;
 }
 
-void note_unmodelled(Core& core) {
+__attribute__((noinline)) void note_unmodelled(Core& core) {
   core.info.instruction_length = 0;
   const u64 linear = linear_rip(core);
   const Core::Fault saved = core.fault;
@@ -302,10 +188,31 @@ bool hits_code_breakpoint(Core& core) {
   return true;
 }
 
-// Runs one block, or one instruction when stepping. Stop::budget: go on.
-Stop run_block(Core& core, s64& budget) {
-  core.link = nullptr;
+// The block was left by a fault, or could not be entered because of one.
+Stop left_by_fault(Core& core, s64& budget) {
+  const bool is_stop = core.fault.is_stop;
+  // What the failed attempt read from devices stays only if it will be repeated with user space's answer.
+  core.device.replayed = core.device.writes = 0;
   core.after = 0;
+  if (is_stop) return stopped(core, core.fault.stop);
+  core.device.reads = 0;
+  core.breakpoint_hits = 0;
+  core.s.event = core.fault.event;
+  budget = std::max<s64>(budget - 1, 0);
+  return kGoOn;
+}
+
+// The last instruction left something to do.
+Stop left_after_instruction(Core& core) {
+  const u8 after = core.after;
+  core.after = 0;
+  if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped(core, Stop::mmio_write);
+  if (after & kAfterStop) return stopped(core, core.fault.stop);
+  return kGoOn;
+}
+
+// One instruction at a time, or the last ones of the budget. Stop::budget: go on.
+__attribute__((noinline)) Stop run_step(Core& core, s64& budget) {
   const bool trap = core.flags & TF, shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
   core.shadow_renewed = core.keep_rf = core.event_delivered = false;
   if (core.breakpoints_armed && !(core.flags & RF) && hits_code_breakpoint(core)) {
@@ -330,26 +237,26 @@ Stop run_block(Core& core, s64& budget) {
     core.step_once = false;
     core.step_changed();
   }
-  if (core.leaving == Leave::fault) {
-    const bool is_stop = core.fault.is_stop;
-    // What the failed attempt read from devices stays only if it will be repeated with user space's answer.
-    core.device.replayed = core.device.writes = 0;
-    core.after = 0;
-    if (is_stop) return stopped(core, core.fault.stop);
-    core.device.reads = 0;
-    core.breakpoint_hits = 0;
-    core.s.event = core.fault.event;
-    budget = std::max<s64>(budget - 1, 0);
-    return kGoOn;
-  }
+  if (core.leaving == Leave::fault) return left_by_fault(core, budget);
   if (stepping) after_step(core, trap, shadow);
-  if (core.leaving == Leave::retired) {
-    const u8 after = core.after;
-    core.after = 0;
-    if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped(core, Stop::mmio_write);
-    if (after & kAfterStop) return stopped(core, core.fault.stop);
-  }
-  return kGoOn;
+  return core.leaving == Leave::retired ? left_after_instruction(core) : kGoOn;
+}
+
+// Runs one block and those that follow it. Stop::budget: go on.
+Stop run_block(Core& core, s64& budget) {
+  core.link = nullptr;
+  core.after = 0;
+  if (core.step) [[unlikely]]
+    return run_step(core, budget);
+  Block* const block = lookup(core);
+  if (!block) return left_by_fault(core, budget);
+  if (block->count > budget) [[unlikely]]
+    return run_step(core, budget);
+  core.leaving = Leave::none;
+  execute(core, block, budget);
+  budget = core.budget_left;
+  if (core.leaving == Leave::fault) return left_by_fault(core, budget);
+  return core.leaving == Leave::retired ? left_after_instruction(core) : kGoOn;
 }
 
 // Delivers an event. kGoOn, or why not: then it is still to be delivered, unless the CPU is shut down.

@@ -1,6 +1,7 @@
 // Instructions that ask about the machine or the host rather than compute: HLT, CPUID, RDTSC(P), RDPID, RDPMC, RDRAND,
 // RDSEED, MONITOR/MWAIT, VMCALL/VMMCALL, INVLPG, INVPCID, cache control, SVM. Behaviour under kvm_amd
 // (arch/x86/kvm/svm/svm.c), else APM vol. 3.
+#include "mock/cpu/block.hpp"
 #include "mock/cpu/page_walk.hpp"
 #include "mock/cpu/system_ops.hpp"
 #include "mock/cpu/xstate.hpp"

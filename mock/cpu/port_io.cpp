@@ -20,8 +20,7 @@ void describe(Core& core, bool is_in, u16 port, unsigned size, u32 count, u64 da
 
 }  // namespace
 
-bool port_allowed(Core& core, u16 port, unsigned size) {
-  if (!core.is_protected() || (!core.is_v86() && core.s.cpl <= core.iopl())) return true;
+bool bitmap_allows(Core& core, u16 port, unsigned size) {
   constexpr u64 kBitmapOffset = 0x66;  // of the field with the bitmap's offset
   const Segment& tr = core.s.tr;
   const bool is_32bit_tss = (tr.type() & 0xd) == 9;

@@ -7,7 +7,12 @@ namespace mock::cpu {
 
 // IOPL and the TSS's I/O permission bitmap (SDM vol. 1 19.5). False: #GP(0) or a fault of reading the bitmap is
 // recorded.
-bool port_allowed(Core& core, u16 port, unsigned size);
+bool bitmap_allows(Core& core, u16 port, unsigned size);
+inline bool port_allowed(Core& core, u16 port, unsigned size) {
+  if (!core.is_protected() || (!core.is_v86() && core.s.cpl <= core.iopl())) [[likely]]
+    return true;
+  return bitmap_allows(core, port, size);
+}
 
 // One element. False: user space must supply `batch` elements first.
 bool port_in(Core& core, u16 port, unsigned size, u64 batch, u64& value);

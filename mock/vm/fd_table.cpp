@@ -22,8 +22,6 @@ int open_again(int fd) {
 
 }  // namespace
 
-FdTable::FdTable() : chunks_(std::make_unique<std::atomic<Chunk*>[]>(kChunks)) {}
-
 FdTable::~FdTable() {
   for (int i = 0; i < kChunks; ++i) {
     Chunk* chunk = chunks_[i].load();
@@ -79,21 +77,26 @@ bool FdTable::adopt(int fd) {
   return false;
 }
 
-// The entry changed while we were about to use its handle.
-FdTable::Found FdTable::use_changed(ThreadRecord& self, Entry& entry, Handle* handle) {
+FdTable::Found FdTable::use(ThreadRecord& self, Entry& entry) {
+  Handle* handle = entry.handle.load(std::memory_order_relaxed);
+  if (!handle) return {nullptr, nullptr, EBADF};
+  if (!self.begin_use(handle)) return {nullptr, nullptr, ENOMEM};
   while (handle) {
-    self.change_use(handle);
     Handle* const now = entry.handle.load(std::memory_order_acquire);
     if (now == handle) return {handle, &entry, 0};
     handle = now;
+    self.change_use(handle);
   }
   self.end_use();
   if (entry.has_corpses.load(std::memory_order_relaxed)) sweep();
   return {nullptr, nullptr, EBADF};
 }
 
-FdTable::Found FdTable::find_unknown(ThreadRecord& self, int fd, int error) {
-  if (error != EBADF) return {nullptr, nullptr, error};
+FdTable::Found FdTable::use_slowly(ThreadRecord& self, int fd) {
+  if (Entry* const entry = find(fd)) {
+    const Found found = use(self, *entry);
+    if (found.error != EBADF) return found;
+  }
   if (!adopt(fd)) return {nullptr, nullptr, ::fcntl(fd, F_GETFD) < 0 ? EBADF : ENOTTY};
   return use(self, *find(fd));
 }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -44,7 +45,7 @@ struct Handle {
 
 class FdTable {
  public:
-  FdTable();
+  FdTable() = default;
   ~FdTable();
   FdTable(const FdTable&) = delete;
   FdTable& operator=(const FdTable&) = delete;
@@ -57,13 +58,17 @@ class FdTable {
   struct Found {
     Handle* handle;
     Entry* entry;
-    int error;
+    int error;  // without handle
   };
 
   // A look-up, good as long as it lives.
   class Pin {
    public:
-    Pin(FdTable& table, int fd) : Pin(table, ThreadRecord::mine(), table.find(fd), fd) {}
+    Pin(FdTable& table, int fd)
+        : table_(table), self_(ThreadRecord::mine()), found_(table.use_known(self_, table.find(fd))) {
+      if (!found_.handle) [[unlikely]]
+        found_ = table.use_slowly(self_, fd);
+    }
     Pin(const Pin&) = delete;
     Pin& operator=(const Pin&) = delete;
     ~Pin() {
@@ -80,12 +85,6 @@ class FdTable {
     Handle* get() const { return found_.handle; }
 
    private:
-    Pin(FdTable& table, ThreadRecord& self, Entry* entry, int fd)
-        : table_(table), self_(self), found_(entry ? table.use(self, *entry) : Found{nullptr, nullptr, EBADF}) {
-      if (found_.error) [[unlikely]]
-        found_ = table.find_unknown(self, fd, found_.error);
-    }
-
     FdTable& table_;
     ThreadRecord& self_;
     Found found_;
@@ -108,23 +107,27 @@ class FdTable {
   };
 
   Entry* find(int fd) const {
-    if (fd < 0 || (fd >> kChunkBits) >= kChunks) return nullptr;
-    Chunk* chunk = chunks_[fd >> kChunkBits].load(std::memory_order_acquire);
+    const u32 index = static_cast<u32>(fd) >> kChunkBits;
+    if (index >= kChunks) return nullptr;  // also a negative one
+    Chunk* chunk = chunks_[index].load(std::memory_order_acquire);
     return chunk ? &chunk->entries[fd & ((1 << kChunkBits) - 1)] : nullptr;
   }
   Entry& make_entry(int fd);
-  // Says that this thread uses the entry's handle. EBADF if there is none.
-  Found use(ThreadRecord& self, Entry& entry) {
-    Handle* handle = entry.handle.load(std::memory_order_relaxed);
-    if (!handle) [[unlikely]]
-      return {nullptr, nullptr, EBADF};
-    if (!self.begin_use(handle)) [[unlikely]]
-      return {nullptr, nullptr, ENOMEM};
-    Handle* const now = entry.handle.load(std::memory_order_acquire);
-    return now == handle ? Found{handle, &entry, 0} : use_changed(self, entry, now);
+  // Says that this thread uses the entry's handle; without one if that is not as simple as usual. The relaxed load only
+  // guesses: what counts is the second one, behind the fence that makes the use visible.
+  Found use_known(ThreadRecord& self, Entry* entry) {
+    Handle* const handle = entry ? entry->handle.load(std::memory_order_relaxed) : nullptr;
+    if (!handle || !self.begin_use(handle)) [[unlikely]]
+      return {nullptr, nullptr, 0};
+    if (entry->handle.load(std::memory_order_acquire) == handle) [[likely]]
+      return {handle, entry, 0};
+    self.end_use();
+    if (entry->has_corpses.load(std::memory_order_relaxed)) sweep();
+    return {nullptr, nullptr, 0};
   }
-  Found use_changed(ThreadRecord& self, Entry& entry, Handle* handle);
-  Found find_unknown(ThreadRecord& self, int fd, int error);
+  // EBADF, ENOMEM.
+  Found use(ThreadRecord& self, Entry& entry);
+  Found use_slowly(ThreadRecord& self, int fd);
   // Attaches a number we have not seen if it is a duplicate of one that we know.
   bool adopt(int fd);
   void sweep();
@@ -140,7 +143,7 @@ class FdTable {
     Handle* handle;
   };
 
-  std::unique_ptr<std::atomic<Chunk*>[]> chunks_;
+  std::array<std::atomic<Chunk*>, kChunks> chunks_{};
   std::mutex mutex_;
   std::vector<std::unique_ptr<Handle>> handles_;
   std::vector<Corpse> corpses_;

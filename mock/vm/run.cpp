@@ -110,9 +110,10 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
       return 0;
     }
     if (is_refused_by_hardware()) return exit_fail_entry();
-    load_events();
+    const bool had_events = load_events();
     const Stop stop = guarded([this] { return run_slice(); });
-    save_events();
+    if (had_events || state().event.kind != Event::Kind::none) [[unlikely]]
+      take_events_back();
     is_window_open = stop == Stop::interrupt_window;
     if (stop == Stop::attention) {
       clear_attention(kAttentionStop | kAttentionFlush);

@@ -59,19 +59,13 @@ SignalSet without_ignored(SignalSet set) {
 constexpr s64 kNapNs = 1000000;
 timespec to_timespec(s64 ns) { return {ns / 1000000000, ns % 1000000000}; }
 
-struct CurrentRun {
-  std::atomic<bool> is_running{false};
-  std::atomic<bool> was_signalled{false};
-  std::atomic<std::atomic<u32>*> attention{nullptr};
-};
-thread_local CurrentRun t_run;
-
 }  // namespace
 
 void note_signal() {
-  if (!t_run.is_running.load(std::memory_order_relaxed)) return;
-  t_run.was_signalled.store(true, std::memory_order_relaxed);
-  if (auto* attention = t_run.attention.load(std::memory_order_relaxed)) attention->fetch_or(cpu::kAttentionStop);
+  CurrentRun& run = t_current_run;
+  if (!run.is_running.load(std::memory_order_relaxed)) return;
+  run.was_signalled.store(true, std::memory_order_relaxed);
+  run.attention.load(std::memory_order_relaxed)->fetch_or(cpu::kAttentionStop);
 }
 
 WakeUp::~WakeUp() {
@@ -118,19 +112,6 @@ void WakeUp::sleep_without_handlers(SignalSet blocked, s64 timeout_ns) {
   if (ready > 0 && (poll_set[1].revents & POLLIN)) drain();
 }
 
-SignalScope::SignalScope(SignalPolicy policy, std::optional<SignalSet> run_mask, std::atomic<u32>& attention)
-    : run_mask_(run_mask) {
-  if (policy == SignalPolicy::wrapped && !run_mask) {
-    is_wrapped_ = true;
-    t_run.was_signalled.store(false, std::memory_order_relaxed);
-    t_run.attention.store(&attention, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    t_run.is_running.store(true, std::memory_order_relaxed);
-    return;
-  }
-  block();
-}
-
 void SignalScope::block() {
   const sigset_t all = to_sigset(~kAlwaysDeliverable);
   sigset_t before;
@@ -139,21 +120,16 @@ void SignalScope::block() {
   is_blocking_ = true;
 }
 
-SignalScope::~SignalScope() {
-  if (is_wrapped_) {
-    t_run.is_running.store(false, std::memory_order_relaxed);
-    t_run.attention.store(nullptr, std::memory_order_relaxed);
-  }
-  if (!is_blocking_) return;
+void SignalScope::unblock() {
   const sigset_t before = to_sigset(original_);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 bool SignalScope::is_interrupted() {
   if (was_interrupted_) return true;
-  if (is_wrapped_ && t_run.was_signalled.load(std::memory_order_relaxed)) return was_interrupted_ = true;
+  if (is_wrapped_ && t_current_run.was_signalled.load(std::memory_order_relaxed)) return was_interrupted_ = true;
   if (!is_blocking_) return false;
-  const SignalSet pending = pending_signals() & ~run_mask_.value_or(original_) & ~kAlwaysDeliverable;
+  const SignalSet pending = pending_signals() & ~(run_mask_ ? *run_mask_ : original_) & ~kAlwaysDeliverable;
   return pending && without_ignored(pending);
 }
 

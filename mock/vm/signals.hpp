@@ -51,28 +51,59 @@ class WakeUp {
   std::atomic<int> descriptor_{-1};
 };
 
+// What the calling thread's handlers see of its KVM_RUN (wrapped policy). Relaxed: a handler runs on its own thread, so
+// only the compiler could reorder, and the signal fences forbid that.
+struct CurrentRun {
+  std::atomic<bool> is_running{false};
+  std::atomic<bool> was_signalled{false};
+  std::atomic<std::atomic<u32>*> attention{nullptr};
+};
+// initial-exec: an access is one instruction also in a shared library.
+inline thread_local constinit CurrentRun t_current_run __attribute__((tls_model("initial-exec")));
+
 // Around one KVM_RUN on the calling thread.
 class SignalScope {
  public:
-  // `run_mask`: KVM_SET_SIGNAL_MASK's set, if any. `attention`: set to ask the CPU to stop (wrapped policy).
-  SignalScope(SignalPolicy policy, std::optional<SignalSet> run_mask, std::atomic<u32>& attention);
-  ~SignalScope();
+  // `run_mask`: KVM_SET_SIGNAL_MASK's set, if any; outlives the scope. `attention`: set to ask the CPU to stop (wrapped
+  // policy).
+  SignalScope(SignalPolicy policy, const std::optional<SignalSet>& run_mask, std::atomic<u32>& attention)
+      : run_mask_(run_mask ? &*run_mask : nullptr), is_wrapped_(policy == SignalPolicy::wrapped && !run_mask) {
+    if (is_wrapped_)
+      announce(attention);
+    else
+      block();
+  }
+  ~SignalScope() {
+    if (is_wrapped_) t_current_run.is_running.store(false, std::memory_order_relaxed);
+    if (is_blocking_) [[unlikely]]
+      unblock();
+  }
   SignalScope(const SignalScope&) = delete;
   SignalScope& operator=(const SignalScope&) = delete;
 
   // Whether a signal that must end KVM_RUN has arrived. Under `block` this is a system call.
   bool is_interrupted();
   // Whether is_interrupted() is worth asking before the first guest instruction.
-  bool must_check_first() const { return is_blocking_ && run_mask_.has_value(); }
+  bool must_check_first() const { return is_blocking_ && run_mask_; }
   // Sleeps until woken or interrupted; nothing gets lost between the last check and the sleep.
   void sleep(WakeUp& wake_up, s64 timeout_ns);
 
  private:
+  void announce(std::atomic<u32>& attention) {
+    CurrentRun& run = t_current_run;
+    run.was_signalled.store(false, std::memory_order_relaxed);
+    run.attention.store(&attention, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    run.is_running.store(true, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
   void block();
+  void unblock();
 
-  bool is_wrapped_ = false, is_blocking_ = false;
-  std::optional<SignalSet> run_mask_;
-  SignalSet original_ = 0;
+  const SignalSet* const run_mask_;
+  const bool is_wrapped_;
+  bool is_blocking_ = false;
+  SignalSet original_;  // while blocking
   bool was_interrupted_ = false;
 };
 

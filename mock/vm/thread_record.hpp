@@ -25,11 +25,15 @@ class ThreadRecord {
   }
 
   // For the thread itself. False: too many uses one in another.
+  // A signal handler that comes in the middle finds its own place, behind the one that is already ours.
   [[nodiscard]] bool begin_use(const void* object) {
-    if (next_use_ == uses_.data() + uses_.size()) [[unlikely]]
+    std::atomic<const void*>* const use = next_use_;
+    if (use == uses_.data() + uses_.size()) [[unlikely]]
       return false;
-    ++next_use_;
-    change_use(object);
+    next_use_ = use + 1;
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    use->store(object, std::memory_order_release);
+    light_fence();
     return true;
   }
   // Another object in the place of the last one.

@@ -104,9 +104,8 @@ namespace mock::vm {
 namespace {
 
 struct sigaction g_previous_segv, g_previous_bus;
-thread_local HostFaultScope* t_scope = nullptr;
 
-void resume_scope() { __builtin_longjmp(t_scope->resume, 1); }
+void resume_scope() { __builtin_longjmp(HostFaultScope::t_innermost->resume, 1); }
 
 void forward(int signal, siginfo_t* info, void* context) {
   const struct sigaction& previous = signal == SIGSEGV ? g_previous_segv : g_previous_bus;
@@ -125,7 +124,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
     registers[REG_RIP] = reinterpret_cast<greg_t>(kvmmock_guarded_fault);
     return;
   }
-  if (HostFaultScope* scope = t_scope) {
+  if (HostFaultScope* scope = HostFaultScope::t_innermost) {
     scope->address = reinterpret_cast<u64>(info->si_addr);
     scope->signal = signal;
     // Return from the handler into resume_scope(), below the red zone and aligned as at a function's entry.
@@ -137,9 +136,6 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 }
 
 }  // namespace
-
-HostFaultScope::HostFaultScope() : outer_(t_scope) { t_scope = this; }
-HostFaultScope::~HostFaultScope() { t_scope = outer_; }
 
 void HostFaultScope::die() const {
   std::fprintf(stderr, "kvm mock: the interpreter used bad memory at 0x%llx\n",

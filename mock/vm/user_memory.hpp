@@ -44,8 +44,8 @@ template <class T>
 // directly, and the caller may unmap one while a vcpu runs. While such an object lives, a SIGSEGV or SIGBUS of this
 // thread continues at __builtin_setjmp(resume) with `address` set; who resumes must have nothing to destroy in between.
 struct HostFaultScope {
-  HostFaultScope();
-  ~HostFaultScope();
+  HostFaultScope() : outer_(t_innermost) { t_innermost = this; }
+  ~HostFaultScope() { t_innermost = outer_; }
   HostFaultScope(const HostFaultScope&) = delete;
   HostFaultScope& operator=(const HostFaultScope&) = delete;
 
@@ -55,6 +55,9 @@ struct HostFaultScope {
   void* resume[5];
   u64 address = 0;
   int signal = 0;
+
+  // initial-exec: an access is one instruction also in a shared library.
+  static inline thread_local constinit HostFaultScope* t_innermost __attribute__((tls_model("initial-exec"))) = nullptr;
 
  private:
   HostFaultScope* outer_;

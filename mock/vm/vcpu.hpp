@@ -193,19 +193,18 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<Next> complete_pending();
   Result<int> run_loop(SignalScope& signals);
   cpu::Stop run_slice();
-  void load_events() {
-    if (!events_.is_idle() || state().nmi_pending || state().smi_pending) [[unlikely]]
+  // True: the CPU has got events, so what it did not deliver must be taken back.
+  bool load_events() {
+    const bool has_events = !events_.is_idle() || state().nmi_pending || state().smi_pending;
+    if (has_events) [[unlikely]]
       inject_events();
     if (has_interrupt()) [[unlikely]]
       state().attention.fetch_or(cpu::kAttentionInterrupt);
     if (run_->request_interrupt_window) [[unlikely]]
       state().attention.fetch_or(cpu::kAttentionWindow);
+    return has_events;
   }
   void inject_events();
-  void save_events() {
-    if (!events_.is_idle() || state().event.kind != cpu::Event::Kind::none) [[unlikely]]
-      take_events_back();
-  }
   void take_events_back();
   void save_new_event();
   void save_run_state();
