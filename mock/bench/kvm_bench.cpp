@@ -4,7 +4,6 @@
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,7 +14,7 @@
 
 #include "kvmapi/kernel_backend.hpp"
 #include "kvmapi/system.hpp"
-#include "mock/bench/measure.hpp"
+#include "mock/bench/beside_syscall.hpp"
 #include "mock/mock.hpp"
 #include "mock/vm/system.hpp"
 #include "mock/vm/vcpu.hpp"
@@ -88,27 +87,6 @@ const World kWorlds[] = {
      },
      50},
 };
-
-void call_in_vain(int fd) { benchmark::DoNotOptimize(ioctl(fd, 0xae00, 0)); }
-
-// Measures `call` in rounds beside the yardstick; it gives false to end the benchmark.
-template <class Call>
-void beside_syscall(benchmark::State& state, int calls, Call call) {
-  const int fd = eventfd(0, EFD_CLOEXEC);
-  std::vector<double> ratios;
-  for (auto _ : state) {
-    const double t0 = cpu_seconds();
-    for (int i = 0; i < calls; ++i)
-      if (!call()) state.SkipWithError("unexpected answer");
-    const double t1 = cpu_seconds();
-    for (int i = 0; i < calls; ++i) call_in_vain(fd);
-    const double t2 = cpu_seconds();
-    ratios.push_back((t1 - t0) / (t2 - t1));
-    state.SetIterationTime((t1 - t0) / calls);
-  }
-  state.counters["of_syscall"] = median(ratios);
-  close(fd);
-}
 
 // A vcpu about to run `code`, with its VM.
 class Machine {

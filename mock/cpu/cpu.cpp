@@ -1,6 +1,8 @@
 // The owner's side of the CPU: reset, answers to stops, state access.
 #include "mock/cpu/cpu.hpp"
 
+#include <utility>
+
 #include "mock/cpu/block.hpp"
 #include "mock/cpu/paging.hpp"
 #include "mock/cpu/run_loop.hpp"
@@ -89,13 +91,15 @@ void Cpu::init() {
   core_.flush_tlb(false);
 }
 
+__attribute__((noinline)) static void read_features_again(Core& core) {
+  const auto undefined_before = core.features.undefined_sets;
+  core.features = read_features(core.bus);
+  if (core.features.undefined_sets != undefined_before) core.flush_all_memory();
+}
+
 Stop Cpu::run(u64 max_instructions) {
-  if (!features_are_read_) {
-    const auto undefined_before = core_.features.undefined_sets;
-    core_.features = read_features(core_.bus);
-    features_are_read_ = true;
-    if (core_.features.undefined_sets != undefined_before) core_.flush_all_memory();
-  }
+  if (!std::exchange(features_are_read_, true)) [[unlikely]]
+    read_features_again(core_);
   core_.forget_verification();
   if (core_.completion.kind != Completion::Kind::none) complete(nullptr);
   return run_loop(core_, max_instructions);
@@ -126,10 +130,14 @@ Stop Cpu::complete(const void* data) {
     core_.completion.kind = Kind::none;
     return Stop::budget;
   }
+  if (core_.completion.kind == Kind::device_write) {
+    core_.completion.kind = Kind::none;
+    return finish_device_writes(core_) ? Stop::budget : core_.info.reason = Stop::mmio_write;
+  }
   return complete_slowly(data);
 }
 
-// Anything but OUT, which neither has used devices nor is executed again.
+// What takes an answer: it is executed again, or has registers to fill.
 __attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
   using Kind = Completion::Kind;
   const Completion waiting = core_.completion;
@@ -158,10 +166,6 @@ __attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
       log.replayed = 0;
       return finish_repeated();
     }
-    case Kind::device_write:
-      core_.completion = {};
-      if (!finish_device_writes(core_)) return core_.info.reason = Stop::mmio_write;
-      return Stop::budget;
     default:
       break;
   }

@@ -248,8 +248,11 @@ Stop run_block(Core& core, s64& budget) {
   core.after = 0;
   if (core.step) [[unlikely]]
     return run_step(core, budget);
-  Block* const block = lookup(core);
-  if (!block) return left_by_fault(core, budget);
+  Block* block = known_block(core);
+  if (!block) [[unlikely]] {
+    block = find_block(core);
+    if (!block) return left_by_fault(core, budget);
+  }
   if (block->count > budget) [[unlikely]]
     return run_step(core, budget);
   core.leaving = Leave::none;

@@ -205,15 +205,35 @@ bool device_read(Core& core, Gpa gpa, u8* data, unsigned size) {
   return true;
 }
 
+// The bytes of an entry: one load and one store of a word where possible, so that who reads it as a word need not wait.
+void set_data(DeviceLog::Entry& entry, const u8* data, unsigned size) {
+  u64 word = 0;
+  switch (size) {
+    case 1:
+      word = *data;
+      break;
+    case 2:
+      word = load<u16>(data);
+      break;
+    case 4:
+      word = load<u32>(data);
+      break;
+    default:
+      std::memcpy(&word, data, size);
+  }
+  std::memcpy(entry.data.data(), &word, sizeof word);
+}
+
 bool device_write(Core& core, Gpa gpa, const u8* data, unsigned size) {
   DeviceLog& log = core.device;
+  core.after |= kAfterDevice;
   while (size) {
     const unsigned part = std::min(size, 8u);
     if (log.writes == DeviceLog::kEntries) return core.stop(Stop::unmodelled);
     DeviceLog::Entry& entry = log.write[log.writes++];
-    entry = {gpa.value, static_cast<u8>(part), {}};
-    std::memcpy(entry.data.data(), data, part);
-    core.after |= kAfterDevice;
+    entry.gpa = gpa.value;
+    entry.size = static_cast<u8>(part);
+    set_data(entry, data, part);
     data += part;
     gpa = gpa + part;
     size -= part;
@@ -248,8 +268,15 @@ bool read_as(Core& core, u64 address, void* data, unsigned size, Privilege privi
   return read_at(core, here, bytes, first) && read_at(core, there, bytes + first, size - first);
 }
 
+// Whether all of an access goes to the device page that was written last.
+bool is_known_device(const Core& core, u64 address, unsigned size, Privilege privilege) {
+  const Core::DevicePage& known = core.device_pages[1];
+  return (address & kPageMask) == known.linear_page && ((address + size - 1) & kPageMask) == known.linear_page &&
+         known.privilege == privilege && !core.watches_data;
+}
+
 // Both pages are checked before a byte is written.
-bool write_as(Core& core, u64 address, const void* data, unsigned size, Privilege privilege) {
+__attribute__((noinline)) bool write_as(Core& core, u64 address, const void* data, unsigned size, Privilege privilege) {
   const auto* const bytes = static_cast<const u8*>(data);
   if (core.watches_data) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::write, address, size);
   const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
@@ -302,6 +329,8 @@ bool Core::read_linear(u64 address, void* data, unsigned size) {
 }
 
 bool Core::write_linear(u64 address, const void* data, unsigned size) {
+  if (is_known_device(*this, address, size, privilege))
+    return device_write(*this, Gpa{device_pages[1].page | (address & ~kPageMask)}, static_cast<const u8*>(data), size);
   return write_as(*this, address, data, size, privilege);
 }
 

@@ -120,7 +120,7 @@ void Vcpu::exit_io(const StopInfo& info) {
   // QUIRK(kvm, all, KVM_X86_QUIRK_OUT_7E_INC_RIP): the instruction is skipped before the exit.
   if (info.port == kQuirkPort7e && vm_.has_quirk(kX86QuirkOut7eIncRip)) {
     completion_ = Completion::none;
-    (void)guarded([&] { return cpu_.complete(data); });
+    (void)guarded([this] { return cpu_.complete(nullptr); });
     save_new_event();
   }
   if (vm_.has_defect(Defect::out_without_rip_advance)) drop_completion();
@@ -209,9 +209,7 @@ Result<Vcpu::Next> Vcpu::exit_hypercall() {
 }
 
 Result<Vcpu::Next> Vcpu::finish_hypercall(u64 answer) {
-  const Stop stop = guarded([&] { return cpu_.complete_hypercall(answer); });
-  save_new_event();
-  return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+  return finish_completion(guarded([&] { return cpu_.complete_hypercall(answer); }));
 }
 
 // handle_emulation_failure(): the report, and a #UD for a user that goes on.

@@ -19,6 +19,16 @@ constexpr u32 exit_number(Exit exit) { return static_cast<u32>(exit); }
 
 }  // namespace
 
+// One function for the machine: each step is called from one place.
+#define MOCK_VM_STEP __attribute__((always_inline)) inline
+
+Result<int> Vcpu::run(u64 argument) {
+  if (vm_.is_closed()) return err(EIO);
+  const BiasedMutex::Lock lock(mutex_);
+  if (!lock) return err(EDEADLK);  // from a signal handler inside another call on this vcpu
+  return run_ioctl(argument);
+}
+
 Result<int> Vcpu::run_ioctl(u64 argument) {
   if (argument && !vm_.has_defect(Defect::run_ignores_argument)) return err(EINVAL);
   SignalScope signals(vm_.context().signals, signal_mask_, state().attention);
@@ -28,7 +38,7 @@ Result<int> Vcpu::run_ioctl(u64 argument) {
   return result;
 }
 
-Result<int> Vcpu::run_guest(SignalScope& signals) {
+MOCK_VM_STEP Result<int> Vcpu::run_guest(SignalScope& signals) {
   kvm_run& run = *run_;
   run.flags = 0;
   const bool immediate_exit = run.immediate_exit;
@@ -69,7 +79,7 @@ Result<int> Vcpu::run_guest(SignalScope& signals) {
   return run_loop(signals);
 }
 
-Result<int> Vcpu::run_loop(SignalScope& signals) {
+MOCK_VM_STEP Result<int> Vcpu::run_loop(SignalScope& signals) {
   kvm_run& run = *run_;
   if (vm_.profile().since(6, 12)) run.exit_reason = exit_number(Exit::Unknown);
   in_guest_.store(true, std::memory_order_relaxed);
@@ -121,6 +131,10 @@ Result<int> Vcpu::run_loop(SignalScope& signals) {
       continue;
     }
     if (stop == Stop::budget) continue;
+    if (stop == Stop::io) {
+      exit_io(cpu_.stop_info());
+      return 0;
+    }
     Result<Next> next = handle_stop(stop);
     if (!next) return err(next.error());
     if (*next == Next::exit) return 0;
@@ -161,40 +175,43 @@ void Vcpu::store_sync_regs() {
 
 Result<Vcpu::Next> Vcpu::complete_pending() {
   const Completion pending = std::exchange(completion_, Completion::none);
+  const StopInfo& info = cpu_.stop_info();
+  const bool is_io = pending == Completion::io;
+  // Writes touch no guest memory when they complete.
+  const bool is_write = is_io ? !info.is_in : pending == Completion::mmio && info.reason == Stop::mmio_write;
+  return finish_completion(is_write ? cpu_.complete(nullptr) : complete_read(pending));
+}
+
+Result<Vcpu::Next> Vcpu::finish_completion(Stop stop) {
+  if (state().event.kind != Event::Kind::none) save_new_event();
+  return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+}
+
+// Answers what waits for data.
+__attribute__((noinline)) Stop Vcpu::complete_read(Completion pending) {
   kvm_run& run = *run_;
-  Stop stop = Stop::budget;
   switch (pending) {
     case Completion::none:
-      return Next::run;
+      return Stop::budget;
     case Completion::io: {
-      if (vm_.has_defect(Defect::in_data_ignored) && cpu_.stop_info().is_in) {
-        static constexpr std::array<u8, 4096> kNothing{};
-        stop = guarded([&] { return cpu_.complete(kNothing.data()); });
-        break;
-      }
-      // OUT touches no memory when it completes.
-      stop = cpu_.stop_info().is_in ? guarded([&] { return cpu_.complete(pages_.address() + 4096); })
-                                    : cpu_.complete(pages_.address() + 4096);
-      break;
+      static constexpr std::array<u8, 4096> kNothing{};
+      const u8* const data = vm_.has_defect(Defect::in_data_ignored) ? kNothing.data() : pages_.address() + 4096;
+      return guarded([&] { return cpu_.complete(data); });
     }
     case Completion::mmio: {
       std::array<u8, 8> data = run.exit.as<kvm_exit_mmio>().data;
       if (vm_.has_defect(Defect::mmio_read_data_ignored)) data = {};
-      stop = guarded([&] { return cpu_.complete(data.data()); });
-      break;
+      return guarded([&] { return cpu_.complete(data.data()); });
     }
     case Completion::msr_read:
     case Completion::msr_write: {
       const auto answer = run.exit.as<kvm_exit_msr>();
-      stop = cpu_.complete_msr(answer.error != 0, answer.data);
-      break;
+      return cpu_.complete_msr(answer.error != 0, answer.data);
     }
     case Completion::hypercall:
-      stop = cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
-      break;
+      return cpu_.complete_hypercall(run.exit.as<kvm_exit_hypercall>().ret);
   }
-  save_new_event();
-  return stop == Stop::budget || stop == Stop::attention ? Result<Next>(Next::run) : handle_stop(stop);
+  return Stop::budget;
 }
 
 Stop Vcpu::run_slice() {

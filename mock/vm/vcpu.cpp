@@ -57,13 +57,6 @@ Result<int> Vcpu::ioctl(u32 request, u64 argument) {
   return dispatch(index, *this, vm_.context(), FdKind::Vcpu, request, argument, EINVAL);
 }
 
-Result<int> Vcpu::run(u64 argument) {
-  if (vm_.is_closed()) return err(EIO);
-  const BiasedMutex::Lock lock(mutex_);
-  if (!lock) return err(EDEADLK);  // from a signal handler inside another call on this vcpu
-  return run_ioctl(argument);
-}
-
 void Vcpu::queue_exception(u8 vector, std::optional<u32> error_code) {
   events_.exception = {};
   events_.exception.pending = true;

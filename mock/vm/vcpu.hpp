@@ -191,6 +191,8 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   Result<int> load_sync_regs();
   void store_sync_regs();
   Result<Next> complete_pending();
+  Result<Next> finish_completion(cpu::Stop stop);
+  cpu::Stop complete_read(Completion pending);
   Result<int> run_loop(SignalScope& signals);
   cpu::Stop run_slice();
   // True: the CPU has got events, so what it did not deliver must be taken back.

@@ -34,17 +34,20 @@ Reply Vcpu::port_in(u16 port, unsigned size, void* data) {
 }
 
 Reply Vcpu::port_out(u16 port, unsigned size, const void* data) {
-  if (vm_.irqchip() && vm_.irqchip()->port_out(port, size, data)) return Reply::done;
+  Irqchip* const chips = vm_.irqchip();
+  if (chips && chips->port_out(port, size, data)) return Reply::done;
   return vm_.io_bus().write(IoSpace::port, port, size, data, coalesced_ring()) ? Reply::done : Reply::exit;
 }
 
 Reply Vcpu::mmio_read(Gpa address, unsigned size, void* data) {
-  if (auto reply = lapic_read(address, size, data)) return *reply;
+  if (lapic_)
+    if (auto reply = lapic_read(address, size, data)) return *reply;
   return vm_.irqchip() && vm_.irqchip()->mmio_read(address.value, size, data) ? Reply::done : Reply::exit;
 }
 
 Reply Vcpu::mmio_write(Gpa address, unsigned size, const void* data) {
-  if (auto reply = lapic_write(address, size, data)) return *reply;
+  if (lapic_)
+    if (auto reply = lapic_write(address, size, data)) return *reply;
   if (vm_.irqchip() && vm_.irqchip()->mmio_write(address.value, size, data)) return Reply::done;
   return vm_.io_bus().write(IoSpace::memory, address.value, size, data, coalesced_ring()) ? Reply::done : Reply::exit;
 }

@@ -73,7 +73,7 @@ u64 Vcpu::tsc_khz() { return tsc_khz_; }
 
 // The APIC page, when the APIC is on and in xAPIC mode. Only aligned 32-bit writes mean something (apic_mmio_write()).
 std::optional<Reply> Vcpu::lapic_read(Gpa address, unsigned size, void* data) {
-  if (!lapic_ || !lapic_->covers(address.value)) return std::nullopt;
+  if (!lapic_->covers(address.value)) return std::nullopt;
   if (!lapic_->is_enabled_by_base() || lapic_->is_x2apic()) {
     if (!vm_.has_quirk(kX86QuirkLapicMmioHole)) return std::nullopt;
     std::memset(data, 0xff, size);
@@ -93,7 +93,7 @@ void Vcpu::read_lapic_register(u32 offset, unsigned size, void* data) {
 }
 
 std::optional<Reply> Vcpu::lapic_write(Gpa address, unsigned size, const void* data) {
-  if (!lapic_ || !lapic_->covers(address.value)) return std::nullopt;
+  if (!lapic_->covers(address.value)) return std::nullopt;
   if (!lapic_->is_enabled_by_base() || lapic_->is_x2apic())
     return vm_.has_quirk(kX86QuirkLapicMmioHole) ? std::optional(Reply::done) : std::nullopt;
   const u32 offset = address.value & 0xfff;
