@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
@@ -36,6 +37,12 @@ Registry& registry() {
   return *instance;
 }
 
+// One mock's descriptors of the device are told from another's by the name of their file.
+std::string new_device_file() {
+  static std::atomic<unsigned> count{0};
+  return fmt::format("kvm:{}", count.fetch_add(1, std::memory_order_relaxed));
+}
+
 class Mock final : public Backend, private vm::Descriptors {
  public:
   Mock(const Profile& profile, const MockOptions& options, const vm::RandomSource& random)
@@ -47,7 +54,8 @@ class Mock final : public Backend, private vm::Descriptors {
                  .random = random,
                  .diagnostics = &diagnostics_,
                  .descriptors = this},
-        system_(std::make_shared<vm::System>(context_)) {
+        system_(context_) {
+    table_.set_device(device_file_, system_);
     std::lock_guard lock(registry().mutex);
     registry().mocks.insert(this);
   }
@@ -58,9 +66,9 @@ class Mock final : public Backend, private vm::Descriptors {
 
   Result<int> open(const char* path, int flags) override {
     if (!path || device_ != path) return err(ENOENT);
-    const int fd = ::memfd_create("kvm", flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
+    const int fd = ::memfd_create(device_file_.c_str(), flags & O_CLOEXEC ? MFD_CLOEXEC : 0);
     if (fd < 0) return err(errno);
-    table_.add(fd, FdKind::System, system_, system_.get());
+    table_.add_device(fd);
     return fd;
   }
 
@@ -142,7 +150,8 @@ class Mock final : public Backend, private vm::Descriptors {
   Diagnostics diagnostics_;
   std::string device_;
   vm::Context context_;
-  std::shared_ptr<vm::System> system_;
+  vm::System system_;
+  const std::string device_file_ = new_device_file();
   FdTable table_;
 };
 

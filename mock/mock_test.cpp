@@ -101,6 +101,26 @@ TEST_F(MockBackend, a_duplicate_made_behind_its_back_works_and_keeps_the_vm) {
   EXPECT_TRUE(backend_->close(copy));
 }
 
+TEST_F(MockBackend, a_duplicate_of_the_device_outlives_the_original) {
+  const int copy = ::dup(system_);
+  ASSERT_TRUE(backend_->close(system_));
+  EXPECT_EQ(call(system_, Ioctl::GetApiVersion).error().value(), EBADF);
+  EXPECT_EQ(*call(copy, Ioctl::GetApiVersion), 12);
+  EXPECT_TRUE(call(copy, Ioctl::CreateVm));
+  EXPECT_TRUE(backend_->close(copy));
+  EXPECT_EQ(::fcntl(copy, F_GETFD), -1);
+}
+
+TEST_F(MockBackend, a_file_of_the_users_or_of_another_mock_is_not_the_device) {
+  const int own = ::memfd_create("kvm", MFD_CLOEXEC);
+  EXPECT_EQ(call(own, Ioctl::GetApiVersion).error().value(), ENOTTY);
+  ::close(own);
+  const MockResult other = make_mock({.profile = "6.12"});
+  const int theirs = *other.backend->open("/dev/kvm", O_RDWR | O_CLOEXEC);
+  EXPECT_EQ(call(theirs, Ioctl::GetApiVersion).error().value(), ENOTTY);
+  EXPECT_EQ(*other.backend->ioctl(theirs, number(Ioctl::GetApiVersion), 0), 12);
+}
+
 TEST_F(MockBackend, closes_descriptors_of_statistics_too) {
   const int stats = *call(make_vm(), Ioctl::GetStatsFd);
   EXPECT_TRUE(backend_->close(stats));

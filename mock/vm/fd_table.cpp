@@ -12,12 +12,24 @@
 namespace mock::vm {
 namespace {
 
+// The file behind a descriptor, by name.
+class ProcPath {
+ public:
+  explicit ProcPath(int fd) { std::snprintf(text_, sizeof text_, "/proc/self/fd/%d", fd); }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[40];
+};
+
 // Opens the file behind `fd` once more: another open file description, whose flock conflicts with one held through
 // `fd`.
-int open_again(int fd) {
-  char path[40];
-  std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-  return ::open(path, O_RDWR | O_CLOEXEC);
+int open_again(int fd) { return ::open(ProcPath(fd).c_str(), O_RDWR | O_CLOEXEC); }
+
+bool has_link(int fd, const std::string& wanted) {
+  char link[128];
+  const ssize_t length = ::readlink(ProcPath(fd).c_str(), link, sizeof link);
+  return length >= 0 && wanted == std::string_view(link, static_cast<std::size_t>(length));
 }
 
 }  // namespace
@@ -63,18 +75,36 @@ void FdTable::add(int fd, FdKind kind, std::shared_ptr<void> owner, void* target
   collect(garbage);
 }
 
-bool FdTable::adopt(int fd) {
+void FdTable::set_device(std::string file_name, System& system) {
+  device_link_ = "/memfd:" + std::move(file_name) + " (deleted)";
+  device_.target = &system;
+}
+
+void FdTable::add_device(int fd) {
+  Garbage garbage;
+  std::lock_guard lock(mutex_);
+  attach(fd, &device_);
+  collect(garbage);
+}
+
+Handle* FdTable::handle_of(int fd) {
   struct stat file {};
+  if (::fstat(fd, &file) != 0) return nullptr;
+  for (auto& handle : handles_)
+    if (handle->inode == file.st_ino && handle->device == file.st_dev) return handle.get();
+  const bool is_memfd = S_ISREG(file.st_mode) && file.st_nlink == 0;
+  return is_memfd && has_link(fd, device_link_) ? &device_ : nullptr;
+}
+
+bool FdTable::adopt(int fd) {
   // Under the lock: a number that close() is just about to close, or uses for itself, is none of the user's.
   std::lock_guard lock(mutex_);
-  if (fd < 0 || (fd >> kChunkBits) >= kChunks || ::fstat(fd, &file) != 0) return false;
-  for (auto& handle : handles_) {
-    if (handle->inode != file.st_ino || handle->device != file.st_dev) continue;
-    if (!make_entry(fd).handle.load()) attach(fd, handle.get());
-    std::erase(unnumbered_, handle.get());
-    return true;
-  }
-  return false;
+  if (fd < 0 || (fd >> kChunkBits) >= kChunks) return false;
+  Handle* const handle = handle_of(fd);
+  if (!handle) return false;
+  if (!make_entry(fd).handle.load()) attach(fd, handle);
+  std::erase(unnumbered_, handle);
+  return true;
 }
 
 FdTable::Found FdTable::use(ThreadRecord& self, Entry& entry) {
@@ -102,7 +132,9 @@ FdTable::Found FdTable::use_slowly(ThreadRecord& self, int fd) {
 }
 
 void FdTable::detach(Entry& entry) {
-  corpses_.push_back({&entry, entry.handle.exchange(nullptr)});
+  Handle* const handle = entry.handle.exchange(nullptr);
+  if (handle == &device_) return;  // it never ends
+  corpses_.push_back({&entry, handle});
   entry.has_corpses.store(true, std::memory_order_relaxed);
 }
 
@@ -148,6 +180,11 @@ Result<void> FdTable::close(int fd) {
   std::lock_guard lock(mutex_);
   Entry& entry = *find(fd);
   if (entry.handle.load() != handle) return err(EBADF);  // another thread was faster
+  if (handle == &device_) {
+    detach(entry);
+    ::close(fd);
+    return {};
+  }
   // Whether another descriptor (or a mapping) refers to the same open file: a lock held through this one survives its
   // close.
   const int again = open_again(fd);

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "kvmapi/kinds.hpp"
@@ -90,6 +91,10 @@ class FdTable {
     Found found_;
   };
 
+  // The device: `system` outlives the table. Its descriptors are memfds of this name.
+  void set_device(std::string file_name, System& system);
+  // Makes `fd` a descriptor of the device. With the last one nothing ends, so nobody has to know which is the last.
+  void add_device(int fd);
   // Makes `fd` (a memfd of its own) a descriptor of `target`.
   void add(int fd, FdKind kind, std::shared_ptr<void> owner, void* target);
   // close(2): the object ends with the last descriptor, also one this table never saw. EBADF.
@@ -130,6 +135,8 @@ class FdTable {
   Found use_slowly(ThreadRecord& self, int fd);
   // Attaches a number we have not seen if it is a duplicate of one that we know.
   bool adopt(int fd);
+  // The handle of the file behind it, or null.
+  Handle* handle_of(int fd);
   void sweep();
   void attach(int fd, Handle* handle);
   // Detaches the number; the handle is released when nobody uses it. The caller holds mutex_.
@@ -145,6 +152,8 @@ class FdTable {
 
   std::array<std::atomic<Chunk*>, kChunks> chunks_{};
   std::mutex mutex_;
+  std::string device_link_;  // what /proc/self/fd says of the device's descriptors
+  Handle device_;
   std::vector<std::unique_ptr<Handle>> handles_;
   std::vector<Corpse> corpses_;
   std::vector<Handle*> unnumbered_;  // no known number, but another reference (duplicate, mapping) may exist

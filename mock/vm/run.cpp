@@ -64,9 +64,10 @@ MOCK_VM_STEP Result<int> Vcpu::run_guest(SignalScope& signals) {
     const bool is_mmio_write = cpu_.stop_info().reason == Stop::mmio_write;
     Result<Next> completed = complete_pending();
     if (!completed) return err(completed.error());
-    if (is_stepping()) forget_step(is_mmio);
+    const bool was_step = is_stepping();
+    if (was_step) forget_step(is_mmio);
     if (*completed == Next::exit) return 0;
-    if (is_stepping() && !is_mmio_write) {
+    if (was_step && !is_mmio_write) {
       exit_debug(DB, kDr6Step);
       return 0;
     }
