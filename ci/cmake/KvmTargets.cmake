@@ -17,18 +17,27 @@ endif()
 target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:${kvm_warnings}>")
 if(KVM_SANITIZE)
   # -O1: the interpreter without any optimisation is ten times slower.
-  set(kvm_sanitizer -fsanitize=${KVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
+  set(kvm_optimisation "$<IF:$<BOOL:$<TARGET_PROPERTY:KVM_COMPILE_QUICKLY>>,-O0,-O1>")
+  set(kvm_sanitizer -fsanitize=${KVM_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer ${kvm_optimisation}
+    -g${KVM_DEBUG_LEVEL})
   if(KVM_SANITIZE MATCHES thread AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
     # A guest's fences order guest memory, whose accesses are atomic anyway (mock/cpu/guest_memory.hpp).
     list(APPEND kvm_sanitizer -Wno-tsan)
   endif()
   target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:${kvm_sanitizer}>")
   target_link_options(kvm_options INTERFACE $<BUILD_INTERFACE:-fsanitize=${KVM_SANITIZE}>)
+elseif(CMAKE_BUILD_TYPE STREQUAL Release)
+  target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:$<$<BOOL:$<TARGET_PROPERTY:KVM_COMPILE_QUICKLY>>:-O1>>")
 endif()
 if(KVM_FUZZ)
   # Without traced comparisons, which cost half the speed and tell little about a decoder with tables.
   target_compile_options(kvm_options INTERFACE "$<BUILD_INTERFACE:-fsanitize-coverage=inline-8bit-counters,pc-table>")
 endif()
+
+# kvm_compile_quickly(NAME...): tests and command lines, which run once and take most of the compiler's time. Optimised less.
+function(kvm_compile_quickly)
+  set_target_properties(${ARGN} PROPERTIES KVM_COMPILE_QUICKLY ON)
+endfunction()
 
 # kvm_library(NAME [LINK lib...]): every .cpp of this folder except *_test.cpp, *_bench.cpp and main.cpp.
 function(kvm_library name)
@@ -65,5 +74,6 @@ function(kvm_unit_test name)
   endif()
   add_executable(${name} ${sources})
   target_link_libraries(${name} PRIVATE kvm_options ${ARG_LINK} GTest::gmock GTest::gtest_main)
+  kvm_compile_quickly(${name})
   gtest_discover_tests(${name} TEST_PREFIX ${name}. DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit)
 endfunction()

@@ -27,13 +27,16 @@ std::vector<std::string> Expectations::add(std::string_view text, const std::str
     if (line.empty() || line.front() == '#') continue;
     const std::string where = fmt::format("{}:{}", file_name, number);
     const auto gap = line.find_first_of(kBlank);
-    const std::string glob(line.substr(0, gap));
-    if (gap == std::string_view::npos) {
+    const bool fails_at_times = line.front() == '~';
+    const std::string glob(line.substr(fails_at_times, gap - fails_at_times));
+    if (fails_at_times && file_name.starts_with("mock")) {
+      problems.push_back(fmt::format("{}: '{}' fails at times: the mock is deterministic", where, glob));
+    } else if (gap == std::string_view::npos) {
       problems.push_back(fmt::format("{}: '{}' has no reason", where, glob));
     } else if (const Line* other = find(glob)) {
       problems.push_back(fmt::format("{}: '{}' is already listed at {}", where, glob, other->where));
     } else {
-      lines_.push_back({glob, std::string(trim(line.substr(gap))), where});
+      lines_.push_back({glob, std::string(trim(line.substr(gap))), where, fails_at_times});
     }
   }
   return problems;
@@ -59,7 +62,7 @@ TestResult Expectations::judge(TestEnd end) const {
   const Line* line = find(result.id);
   switch (end.ending) {
     case Ending::pass:
-      result.verdict = line != nullptr ? Verdict::xpass : Verdict::pass;
+      result.verdict = line != nullptr && !line->fails_at_times ? Verdict::xpass : Verdict::pass;
       break;
     case Ending::fail:
       result.verdict = line != nullptr ? Verdict::xfail : Verdict::fail;

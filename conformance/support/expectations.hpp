@@ -1,6 +1,7 @@
 // Expectations: the known deviations of one implementation, read from conformance/expectations/<name>.txt. A line is a
 // test id (or a glob over ids), white space, and the reason; '#' starts a comment line. A listed test that fails is an
-// xfail, one that passes an xpass: the line has to go.
+// xfail, one that passes an xpass: the line has to go. Behind '~' stand tests that fail at times: races of a real
+// kernel. They are xfail or pass; in the mock's files there are none.
 #pragma once
 
 #include <optional>
@@ -18,7 +19,8 @@ class Expectations {
   struct Line {
     std::string glob;
     std::string reason;
-    std::string where;  // "mock.txt:12"
+    std::string where;            // "mock.txt:12"
+    bool fails_at_times = false;  // '~' before the id
   };
 
   // Adds the lines of a file's text. Returns what is wrong with it, one message per bad line; good lines are kept.

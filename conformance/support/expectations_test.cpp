@@ -29,6 +29,20 @@ TEST(Expectations, a_listed_pass_is_an_xpass_that_names_the_line) {
   EXPECT_THAT(result.message, HasSubstr("x.txt:2"));
 }
 
+TEST(Expectations, a_line_behind_a_tilde_lets_a_test_pass_or_fail) {
+  Expectations expectations;
+  EXPECT_THAT(expectations.add("~vm.a.b a race of that kernel", "lab-6.1.txt"), IsEmpty());
+  EXPECT_EQ(expectations.judge({.id = "vm.a.b", .ending = Ending::fail}).verdict, Verdict::xfail);
+  EXPECT_EQ(expectations.judge({.id = "vm.a.b", .ending = Ending::fail}).expectation, "a race of that kernel");
+  EXPECT_EQ(expectations.judge({.id = "vm.a.b", .ending = Ending::pass}).verdict, Verdict::pass);
+}
+
+TEST(Expectations, nothing_of_the_mock_fails_at_times) {
+  Expectations expectations;
+  EXPECT_THAT(expectations.add("~vm.a.b chance", "mock-6.1.txt"), ElementsAre(HasSubstr("the mock is deterministic")));
+  EXPECT_EQ(expectations.find("vm.a.b"), nullptr);
+}
+
 TEST(Expectations, others_keep_their_ending) {
   Expectations expectations;
   expectations.add("vm.a.b reason", "x.txt");
