@@ -132,10 +132,9 @@ MOCK_VM_STEP Result<int> Vcpu::run_loop(SignalScope& signals) {
       continue;
     }
     if (stop == Stop::budget) continue;
-    if (stop == Stop::io) {
-      exit_io(cpu_.stop_info());
-      return 0;
-    }
+    // The usual exits without a detour through handle_stop().
+    if (stop == Stop::io) return exit_io(cpu_.stop_info()), 0;
+    if (stop == Stop::mmio_write && !lapic_) return exit_mmio(cpu_.stop_info(), true), 0;
     Result<Next> next = handle_stop(stop);
     if (!next) return err(next.error());
     if (*next == Next::exit) return 0;
@@ -174,7 +173,7 @@ void Vcpu::store_sync_regs() {
   if (valid & kSyncX86Events) sync.events = *get_vcpu_events();
 }
 
-Result<Vcpu::Next> Vcpu::complete_pending() {
+MOCK_VM_STEP Result<Vcpu::Next> Vcpu::complete_pending() {
   const Completion pending = std::exchange(completion_, Completion::none);
   const StopInfo& info = cpu_.stop_info();
   const bool is_io = pending == Completion::io;
@@ -304,7 +303,7 @@ bool Vcpu::is_ready_for_interrupt() const {
 }
 
 // post_kvm_run_save().
-void Vcpu::save_run_state() {
+MOCK_VM_STEP void Vcpu::save_run_state() {
   kvm_run& run = *run_;
   run.if_flag = cpu_.has_interrupts_enabled();
   run.cr8 = current_cr8();
