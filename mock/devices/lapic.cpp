@@ -48,7 +48,7 @@ void Lapic::reset(bool is_init) {
   tsc_deadline_ = 0;
   period_ns_ = 0;
   if (!is_init) {
-    regs_.fill(0);
+    for (std::atomic<u32>& word : regs_) word.store(0, std::memory_order_relaxed);
     base_ = kDefaultBase | kBaseEnable | (is_bsp_ ? kBaseBsp : 0);
     set_reg(kApicId, id_ << 24);
     signals_.store(0, std::memory_order_release);
@@ -94,24 +94,24 @@ void Lapic::set_base(u64 value) {
 
 int Lapic::highest(u32 base_offset) const {
   for (u32 word = kVectorWords; word-- > 0;) {
-    const u32 bits = __atomic_load_n(&regs_[(base_offset + word * 0x10) / 4], __ATOMIC_ACQUIRE);
+    const u32 bits = regs_[(base_offset + word * 0x10) / 4].load(std::memory_order_acquire);
     if (bits != 0) return static_cast<int>(word * 32 + 31 - static_cast<u32>(std::countl_zero(bits)));
   }
   return -1;
 }
 
 void Lapic::set_vector(u32 base_offset, u8 vector, bool on) {
-  u32* word = &regs_[(base_offset + vector / 32u * 0x10) / 4];
+  std::atomic<u32>& word = regs_[(base_offset + vector / 32u * 0x10) / 4];
   const u32 mask = 1u << (vector & 31);
   if (on) {
-    __atomic_fetch_or(word, mask, __ATOMIC_ACQ_REL);
+    word.fetch_or(mask, std::memory_order_acq_rel);
   } else {
-    __atomic_fetch_and(word, ~mask, __ATOMIC_ACQ_REL);
+    word.fetch_and(~mask, std::memory_order_acq_rel);
   }
 }
 
 bool Lapic::vector_is_set(u32 base_offset, u8 vector) const {
-  return __atomic_load_n(&regs_[(base_offset + vector / 32u * 0x10) / 4], __ATOMIC_ACQUIRE) & (1u << (vector & 31));
+  return regs_[(base_offset + vector / 32u * 0x10) / 4].load(std::memory_order_acquire) & (1u << (vector & 31));
 }
 
 void Lapic::update_ppr() {
@@ -406,7 +406,10 @@ bool Lapic::write_msr(u32 msr, u64 value) {
 
 std::array<u8, Lapic::kStateBytes> Lapic::state(bool wide_id) {
   std::array<u8, kStateBytes> bytes;
-  std::memcpy(bytes.data(), regs_.data(), kStateBytes);
+  for (u32 offset = 0; offset < kStateBytes; offset += 4) {
+    const u32 value = reg(offset);
+    std::memcpy(&bytes[offset], &value, sizeof value);
+  }
   const u32 count = is_tsc_deadline() ? 0 : current_count();
   std::memcpy(&bytes[kApicTimerCurrent], &count, sizeof count);
   if (is_x2apic()) {
@@ -424,7 +427,7 @@ bool Lapic::set_state(const std::array<u8, kStateBytes>& bytes, bool wide_id) {
   };
   set_reg(kApicSpurious, word(kApicSpurious));  // applied even when the id is refused
   if (is_x2apic() && wide_id && word(kApicId) != id_) return false;
-  std::memcpy(regs_.data(), bytes.data(), kStateBytes);
+  for (u32 offset = 0; offset < kStateBytes; offset += 4) set_reg(offset, word(offset));
   if (is_x2apic()) {
     set_reg(kApicId, id_);
     set_reg(kApicLdr, x2apic_ldr(id_));

@@ -1,8 +1,8 @@
 // The local APIC of one CPU in xAPIC and x2APIC mode with its timer (SDM vol. 3 chapter 11), as KVM models it: version
 // 0x14, six LVT entries, IPIs that are sent at once, registers as struct kvm_lapic_state shows them.
 //
-// Threads: accept(), matches() and signals may be used from any thread (IRR, TMR and signals are atomic); everything
-// else belongs to the thread that runs the CPU, or happens while it does not run.
+// Threads: accept(), matches() and signals may be used from any thread: what they look at is atomic. Everything else
+// belongs to the thread that runs the CPU, or happens while it does not run.
 #pragma once
 
 #include <array>
@@ -121,8 +121,8 @@ class Lapic {
   bool set_state(const std::array<u8, kStateBytes>& bytes, bool wide_id);
 
  private:
-  u32 reg(u32 offset) const { return regs_[offset / 4]; }
-  void set_reg(u32 offset, u32 value) { regs_[offset / 4] = value; }
+  u32 reg(u32 offset) const { return regs_[offset / 4].load(std::memory_order_relaxed); }
+  void set_reg(u32 offset, u32 value) { regs_[offset / 4].store(value, std::memory_order_relaxed); }
   u32 xapic_id() const { return reg(kApicId) >> 24; }
   bool is_readable(u32 offset) const;
   int highest(u32 base_offset) const;
@@ -147,14 +147,14 @@ class Lapic {
   void start_tsc_deadline();
   void stop_timer();
 
-  alignas(64) std::array<u32, kStateBytes / 4> regs_{};
+  alignas(64) std::array<std::atomic<u32>, kStateBytes / 4> regs_{};
   std::atomic<u32> signals_{0};
   std::atomic<u8> start_up_vector_{0};
   std::atomic<u32> arbitration_{0};
   u32 id_;
   bool is_bsp_;
   bool has_directed_eoi_ = false;
-  u64 base_ = 0;
+  std::atomic<u64> base_{0};
   u32 timer_mode_mask_ = 1u << 17;
   u32 last_timer_mode_ = 0;
   u64 bus_cycle_ns_ = 1;
