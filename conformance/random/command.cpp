@@ -181,7 +181,8 @@ int command(int argc, char** argv, const CommandSetup& setup) {
   app.add_option("--most", options.most, "stop after so many differences (100)");
   app.add_option("--each", options.each, "print so many of each kind (3)");
   app.add_flag("--no-reduce", options.no_reduce, "print differences as they were found");
-  app.add_flag("--new-vm", options.new_vm, "a new VM on the other side for each program: what one leaves behind differs");
+  app.add_flag("--new-vm", options.new_vm,
+               "a new VM on the other side for each program: what one leaves behind differs");
   app.add_flag("--trace", options.trace, "print every exit");
   app.add_option("--json", options.json, "write the summary to this file");
   app.add_option("--progress-fd", options.progress_fd, "write the number of every 32nd program to this descriptor");

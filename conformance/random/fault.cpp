@@ -51,6 +51,28 @@ std::optional<Instruction> decode(std::span<const u8> ram, u64 rip, unsigned bit
   return instruction;
 }
 
+namespace {
+
+// A bit string reaches as far as its bit offset says (SDM vol. 2, BT).
+u64 bit_string_offset(const ZydisDecodedInstruction& info, const ZydisDecodedOperand& bit,
+                      const ZydisRegisterContext& context) {
+  switch (info.mnemonic) {
+    case ZYDIS_MNEMONIC_BT:
+    case ZYDIS_MNEMONIC_BTS:
+    case ZYDIS_MNEMONIC_BTR:
+    case ZYDIS_MNEMONIC_BTC:
+      break;
+    default:
+      return 0;
+  }
+  if (bit.type != ZYDIS_OPERAND_TYPE_REGISTER) return 0;
+  const u64 value = context.values[ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, bit.reg.value)];
+  const unsigned unused = 64 - bit.size;
+  return static_cast<u64>((static_cast<s64>(value << unused) >> unused) >> 3) & ~u64{bit.size / 8u - 1};
+}
+
+}  // namespace
+
 std::vector<Instruction::Access> Instruction::accesses(const kvmapi::kvm_regs& r) const {
   ZydisRegisterContext context{};
   const u64 general[] = {r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi,
@@ -67,6 +89,7 @@ std::vector<Instruction::Access> Instruction::accesses(const kvmapi::kvm_regs& r
     if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN) continue;
     ZyanU64 offset = 0;
     if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddressEx(&info, &operand, r.rip, &context, &offset))) continue;
+    if (i == 0) offset += bit_string_offset(info, operands[1], context);
     if (info.address_width != 64) offset &= (u64{1} << info.address_width) - 1;
     found.push_back({.segment = operand.mem.segment,
                      .offset = offset,

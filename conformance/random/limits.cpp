@@ -33,16 +33,45 @@ bool has_wrong_type(const kvmapi::kvm_segment& segment, bool is_write) {
   return is_write ? is_code || !(segment.type & 2) : is_code && !(segment.type & 2);
 }
 
+// Those that the code had; handlers keep the segments of data.
+const kvmapi::kvm_sregs& segments_of_code(const Scene& s, ZydisRegister name) {
+  const bool is_kept = name != ZYDIS_REGISTER_CS && name != ZYDIS_REGISTER_SS && s.program.variant.mode != Mode::v86;
+  return is_kept ? s.outcome.a.sregs : s.code_sregs;
+}
+
+bool is_stack_operation(const Instruction& instruction) {
+  switch (instruction.info.meta.category) {
+    case ZYDIS_CATEGORY_PUSH:
+    case ZYDIS_CATEGORY_POP:
+      return true;
+    default:
+      return instruction.info.mnemonic == ZYDIS_MNEMONIC_ENTER || instruction.info.mnemonic == ZYDIS_MNEMONIC_LEAVE;
+  }
+}
+
+// Words around the stack and frame pointers that the instruction may use lie beyond the limit: eight of PUSHA, those of
+// ENTER, one each way of the others.
+bool leaves_stack_segment(const Scene& s) {
+  if (!s.a_raised(12) || !is_stack_operation(*s.instruction)) return false;
+  const kvmapi::kvm_segment& ss = s.code_sregs.ss;
+  const u64 mask = ss.db ? 0xffffffff : 0xffff;
+  const unsigned word = s.instruction->info.operand_width / 8u;
+  const bool is_enter = s.instruction->info.mnemonic == ZYDIS_MNEMONIC_ENTER;
+  const u64 room = is_enter ? s.instruction->operands[0].imm.value.u & 0xffff : 0;
+  const int below = is_enter ? 33 : 8;
+  for (int i = -below; i <= 8; ++i)
+    for (const u64 pointer : {s.regs.rsp, s.regs.rbp, s.regs.rsp - room})
+      if (is_beyond(ss, (pointer + static_cast<u64>(i * static_cast<int>(word))) & mask, word)) return true;
+  return false;
+}
+
 bool ignores_segment(const Scene& s) {
   const Mode mode = s.program.variant.mode;
   if (s.program.variant.bits == 64 || !s.instruction || !(s.a_raised(13) || s.a_raised(12)) || s.fault_a->error_code)
     return false;
+  if (leaves_stack_segment(s)) return true;
   for (const Instruction::Access& access : s.instruction->accesses(s.regs)) {
-    // The segments of the program; handlers keep those of data.
-    const bool is_kept =
-        access.segment != ZYDIS_REGISTER_CS && access.segment != ZYDIS_REGISTER_SS && mode != Mode::v86;
-    const kvmapi::kvm_segment* segment =
-        segment_of(is_kept ? s.outcome.a.sregs : s.outcome.before.sregs, access.segment);
+    const kvmapi::kvm_segment* segment = segment_of(segments_of_code(s, access.segment), access.segment);
     if (!segment) continue;
     const unsigned bytes = access.bytes ? access.bytes : 1;
     if (is_beyond(*segment, access.offset, bytes)) return true;
@@ -63,6 +92,8 @@ bool is_read_modify_write(const Instruction& instruction) {
   return false;
 }
 
+constexpr std::string_view kEnterReason =
+    "QEMU TCG does not check that the final stack pointer of ENTER can be written; APM vol. 3, ENTER";
 constexpr Limit kRfLimit = {
     "rf_until_block_end",
     "QEMU TCG clears RF at the end of a translation block, not after an instruction; SDM vol. 3, 17.3.1.1"};
@@ -71,7 +102,9 @@ constexpr Limit kRfLimit = {
 
 bool reads_before_it_writes(const Scene& s, u64 at, u64 a, u64 b) {
   if (!s.a_raised(14) || !s.instruction || !is_read_modify_write(*s.instruction)) return false;
-  if (Scene::is_table(at)) return ((a ^ b) & ~(kAccessed * kBothHalves)) == 0;
+  // The first page of two is asked for with write access, though the second one faults.
+  if (Scene::is_table(at))
+    return ((a ^ b) & ~((kAccessed | kDirty) * kBothHalves)) == 0 && (b & ~a & kDirty * kBothHalves) == 0;
   return at == (s.stack_a() & ~u64{7}) && (a ^ b) == u64{2} << s.stack_a() % 8 * 8;
 }
 
@@ -83,14 +116,56 @@ bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
   return s.program.variant.mode == Mode::pae && at / 32 == kPdpt / 32 && (a ^ b) == (b & kAccessed);
 }
 
-// Whether two words differ in one bit of the RFLAGS of the handler's frame and nothing else; `more` has it.
-bool is_flag_of_frame(const Scene& s, u64 at, u64 more, u64 less, unsigned bit) {
-  if (!s.fault_a) return false;
-  const u64 byte = s.fault_a->rflags_at + bit / 8 - at;
-  return byte < 8 && (more ^ less) == u64{1} << (byte * 8 + bit % 8) && (more & ~less);
+// Whether two words differ in RF of an RFLAGS image that lies on the handler's stack, and `more` has it.
+bool is_rf_of_frame(const Scene& s, u64 at, u64 more, u64 less) {
+  constexpr u32 kAlwaysOne = 2, kReserved = 0xffc08028;
+  if (!s.is_handler() || at + 8 <= s.stack_a() || at > s.stack_a() + 96) return false;
+  for (unsigned byte = 0; byte < 8; ++byte) {
+    if ((more ^ less) != u64{1} << 8 * byte || !(more & ~less)) continue;
+    const u32 image = static_cast<u32>(s.word_b(at + byte - 2));
+    return (image & kAlwaysOne) && !(image & kReserved);
+  }
+  return false;
 }
 
-bool keeps_rf(const Scene& s, u64 at, u64 a, u64 b) { return is_flag_of_frame(s, at, b, a, 16); }
+bool keeps_rf(const Scene& s, u64 at, u64 a, u64 b) { return is_rf_of_frame(s, at, b, a); }
+
+u64 width_mask(unsigned bits) { return bits == 64 ? ~u64{0} : (u64{1} << bits) - 1; }
+
+// Where ENTER leaves the stack pointer, if it got there.
+u64 stack_after_enter(const Instruction& enter, const Scene& s) {
+  const unsigned levels = enter.operands[1].imm.value.u & 31;
+  const unsigned word = enter.info.operand_width / 8u;
+  const kvmapi::kvm_segment& ss = s.code_sregs.ss;
+  const u64 mask = width_mask(s.program.variant.bits == 64 ? 64 : ss.db ? 32 : 16);
+  return ss.base + ((s.regs.rsp - (1 + levels) * word - (enter.operands[0].imm.value.u & 0xffff)) & mask);
+}
+
+bool is_enter(const std::optional<Instruction>& instruction) {
+  return instruction && instruction->info.mnemonic == ZYDIS_MNEMONIC_ENTER;
+}
+
+bool pushes_from_below(const Scene& s, u64 at, u64 a, u64 b) {
+  constexpr u64 kMarks = (kAccessed | kDirty) * kBothHalves;
+  if (!s.a_raised(14) || !s.instruction) return false;
+  const bool is_wide = s.instruction->info.mnemonic == ZYDIS_MNEMONIC_PUSHAD;
+  if (!is_wide && s.instruction->info.mnemonic != ZYDIS_MNEMONIC_PUSHA) return false;
+  if (Scene::is_table(at)) return ((a ^ b) & ~kMarks) == 0;
+  const u64 top = s.code_sregs.ss.base + s.regs.rsp;
+  return at + 8 > top - (is_wide ? 32 : 16) && at < top;
+}
+
+// The page of the new top is marked, nothing else: APM does not say whether.
+bool enter_marks_page(const Scene& s, u64 at, u64 a, u64 b) {
+  constexpr u64 kMarks = (kAccessed | kDirty) * kBothHalves;
+  return Scene::is_table(at) && ((a ^ b) & ~kMarks) == 0 && (b & ~a) == 0 && s.has(ZYDIS_MNEMONIC_ENTER);
+}
+
+bool enter_probes(const Scene& s) {
+  if (!s.a_raised(14) || !is_enter(s.instruction)) return false;
+  const u64 top = stack_after_enter(*s.instruction, s);
+  return s.outcome.a.sregs.cr2 >= top && s.outcome.a.sregs.cr2 < top + 8;
+}
 
 bool emulator_gives_up(const Scene& s) {
   if (s.b_exits(Exit::InternalError)) return s.outcome.b.run.exit.as<kvmapi::kvm_exit_internal>().suberror == 1;
@@ -105,8 +180,16 @@ bool emulator_ignores_prefix(const Scene& s) {
          (instruction->info.mnemonic == ZYDIS_MNEMONIC_LZCNT || instruction->info.mnemonic == ZYDIS_MNEMONIC_TZCNT);
 }
 
+bool is_arithmetic_of_frame(const Scene& s, u64 at, u64 a, u64 b) {
+  if (!s.fault_a) return false;
+  const s64 byte = static_cast<s64>(s.fault_a->rflags_at - at);
+  if (byte >= 8 || byte <= -4) return false;
+  const u64 mask = byte >= 0 ? (kArithmetic | 0xff) << 8 * byte : (kArithmetic | 0xff) >> -8 * byte;
+  return ((a ^ b) & ~mask) == 0;
+}
+
 bool loses_flags_in_fault(const Scene& s) {
-  if (!s.is_mmio() && !s.a_raised(14)) return false;
+  if (!s.is_mmio() && !s.fault_a) return false;
   const u64 rip = s.outcome.a.regs.rip;
   const bool is_write = s.is_mmio() && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write;
   const auto instruction = !s.is_mmio() ? s.instruction : is_write ? s.ending_at(rip) : s.at(rip);
@@ -114,8 +197,9 @@ bool loses_flags_in_fault(const Scene& s) {
     return false;
   // What it makes of them has reserved bits as well.
   if ((s.outcome.a.regs.rflags ^ s.outcome.b.regs.rflags) & ~(kArithmetic | 0xff)) return false;
-  return s.differs_only([](const std::string& path) { return path == "regs.rflags" || path == "mmio.data"; },
-                        [&](u64 at, u64, u64) { return s.is_frame(at); });
+  return s.differs_only(
+      [](const std::string& path) { return path == "regs.rflags" || path == "mmio.data"; },
+      [&](u64 at, u64 a, u64 b) { return is_arithmetic_of_frame(s, at, a, b) || marks_pdpte(s, at, a, b); });
 }
 
 bool leaves_flags(const std::optional<Instruction>& instruction) {
@@ -133,14 +217,24 @@ bool shows_undefined_flags(const Scene& s) {
       s.outcome.before.reason() == Exit::Mmio && s.fault_a && leaves_flags(s.at(s.outcome.before.regs.rip));
   if (!is_interrupted && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip)))) return false;
   return s.differs_only([](const std::string& path) { return path == "regs.rflags"; },
-                        [&](u64 at, u64 a, u64 b) { return s.is_frame(at) || marks_pdpte(s, at, a, b); });
+                        [&](u64 at, u64 a, u64 b) {
+                          return is_arithmetic_of_frame(s, at, a, b) || keeps_rf(s, at, a, b) ||
+                                 marks_pdpte(s, at, a, b);
+                        });
 }
 
-// KVM gives the exception to the guest, not the processor: RFLAGS are stored anew, and TF only where stepping began.
-bool drops_tf(const Scene& s) {
-  if (!s.program.variant.single_step || !s.a_raised(6)) return false;
-  return s.only_memory(
-      [&](u64 at, u64 a, u64 b) { return marks_pdpte(s, at, a, b) || is_flag_of_frame(s, at, a, b, 8); });
+bool traps_before_end(const Scene& s) {
+  if (!s.a_exits(Exit::Debug) || !s.b_exits(Exit::Debug)) return false;
+  const kvmapi::kvm_regs &a = s.outcome.a.regs, &b = s.outcome.b.regs;
+  const auto instruction = s.at(b.rip);
+  if (!instruction ||
+      !(instruction->info.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) ||
+      a.rip != b.rip + instruction->info.length || (a.rcx & width_mask(instruction->info.address_width)) ||
+      (a.rflags ^ b.rflags) != (b.rflags & kRf))
+    return false;
+  return s.differs_only(
+      [](const std::string& path) { return path == "debug.pc" || path == "regs.rip" || path == "regs.rflags"; },
+      [&](u64 at, u64 a_word, u64 b_word) { return marks_pdpte(s, at, a_word, b_word); });
 }
 
 bool is_not_canonical(u64 address) { return static_cast<u64>(static_cast<s64>(address << 16) >> 16) != address; }
@@ -148,6 +242,8 @@ bool is_not_canonical(u64 address) { return static_cast<u64>(static_cast<s64>(ad
 bool takes_stack_for_data(const Scene& s) {
   if (s.program.variant.bits != 64 || !s.a_raised(12) || !s.b_raised(13) || s.fault_a->error_code || !s.instruction)
     return false;
+  if (is_enter(s.instruction) || s.instruction->info.mnemonic == ZYDIS_MNEMONIC_LEAVE)
+    return is_not_canonical(s.regs.rbp) || is_not_canonical(s.regs.rsp);
   for (const Instruction::Access& access : s.instruction->accesses(s.regs))
     if (is_not_canonical(access.offset) || is_not_canonical(access.offset + access.bytes) ||
         is_not_canonical(access.offset - 8))
@@ -155,7 +251,24 @@ bool takes_stack_for_data(const Scene& s) {
   return false;
 }
 
+// The emulator starts POPA anew with each answer, but with the stack pointer that it has got to.
+bool pops_in_parts(const Scene& s) {
+  if (!s.is_mmio()) return false;
+  const auto instruction = s.at(s.outcome.a.regs.rip);
+  return instruction &&
+         (instruction->info.mnemonic == ZYDIS_MNEMONIC_POPA || instruction->info.mnemonic == ZYDIS_MNEMONIC_POPAD) &&
+         s.differs_only([](const std::string& path) { return path.starts_with("regs.r") || path == "mmio.phys_addr"; },
+                        [&](u64 at, u64 a, u64 b) { return marks_pdpte(s, at, a, b); });
+}
+
+// The mock's handler was entered and its frame goes to device memory, the kernel goes on with the next instruction.
+bool pushes_frame_to_device(const Scene& s) {
+  return s.a_exits(Exit::Mmio) && s.is_handler() && s.outcome.a.regs.rip % 8 == 0 &&
+         s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write && s.outcome.b.regs.rip >= kCode;
+}
+
 bool delivers_to_device(const Scene& s) {
+  if (pushes_frame_to_device(s)) return true;
   if (s.outcome.b.error != 4 || s.outcome.a.error) return false;
   const auto& events = s.outcome.b.events;
   return (events.exception.injected || events.exception.pending || events.interrupt.injected || events.nmi.injected) &&
@@ -180,6 +293,11 @@ constexpr WordRow kWordRows[] = {
       "QEMU TCG sets the accessed bit of PAE page-directory-pointer entries, where it is reserved; SDM vol. 3, 4.4.1"},
      marks_pdpte},
     {kRfLimit, keeps_rf},
+    {{"enter_does_not_probe", kEnterReason}, enter_marks_page},
+    {{"pusha_from_below",
+      "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, "
+      "PUSHA"},
+     pushes_from_below},
 };
 
 struct Row {
@@ -188,6 +306,12 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
+    {{"enter_does_not_probe", kEnterReason}, enter_probes},
+    {{"trap_before_end_of_repetition",
+      "QEMU TCG traps with TF after the last iteration of a repeated string instruction as if one were left; SDM vol. "
+      "3, "
+      "17.3.1.1"},
+     traps_before_end},
     {{"emulator_gives_up",
       "KVM's instruction emulator, which device memory needs, does not know the instruction; arch/x86/kvm/emulate.c"},
      emulator_gives_up},
@@ -198,16 +322,16 @@ constexpr Row kRows[] = {
      loses_flags_in_fault},
     {{"undefined_flags", "flags that are undefined after the instruction are seen at the exit that it makes"},
      shows_undefined_flags},
-    {{"intercepted_fault_drops_tf",
-      "KVM forgets that the guest is stepped when it injects #UD anywhere but where stepping began; "
-      "kvm_check_and_inject_events()"},
-     drops_tf},
     {{"segment_check",
       "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5"},
      ignores_segment},
     {{"stack_fault",
       "QEMU TCG raises #GP for a non-canonical address in the stack segment; SDM vol. 3, 6.15 (vector 12)"},
      takes_stack_for_data},
+    {{"emulator_pops_in_parts",
+      "KVM's instruction emulator starts POPA again after each read of device memory, with the stack pointer moved on; "
+      "em_popa()"},
+     pops_in_parts},
     {{"delivery_to_device",
       "QEMU TCG does not report the event that was being delivered when a push met device memory"},
      delivers_to_device},

@@ -17,12 +17,20 @@ class Scene {
   // The exceptions that the mock (a) and the kernel (b) stopped in, and the instruction that raised the mock's.
   std::optional<Fault> fault_a, fault_b;
   std::optional<Instruction> instruction;
-  kvmapi::kvm_regs regs;  // as that instruction saw them, but for what it changed before the exception
+  kvmapi::kvm_sregs code_sregs{};  // with the segments that the code ran with before the exception
+  kvmapi::kvm_regs regs;           // as that instruction saw them, but for what it changed before the exception
 
   bool a_raised(unsigned vector) const { return fault_a && fault_a->vector == vector; }
   bool b_raised(unsigned vector) const { return fault_b && fault_b->vector == vector; }
   bool a_exits(kvmapi::Exit reason) const { return !outcome.a.error && outcome.a.reason() == reason; }
   bool b_exits(kvmapi::Exit reason) const { return !outcome.b.error && outcome.b.reason() == reason; }
+  // The mock stopped where a handler begins or returns.
+  bool is_handler() const {
+    const u64 rip = outcome.a.sregs.cs.base + outcome.a.regs.rip;
+    return rip >= kHandlers && rip < kHandlers + 0x800;
+  }
+  // Whether the program has such an instruction.
+  bool has(ZydisMnemonic mnemonic) const;
   // Both wait for device memory.
   bool is_mmio() const { return a_exits(kvmapi::Exit::Mmio) && b_exits(kvmapi::Exit::Mmio); }
 

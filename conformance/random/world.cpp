@@ -110,12 +110,21 @@ void World::load_memory(const Program& program, const Code& code) {
   std::memcpy(ram_ + kCode, code.bytes.data(), std::min<std::size_t>(code.bytes.size(), kCodeEnd - kCode));
 }
 
-std::string World::start(const Program& program, const Code& code) {
-  // An exit that waits for its answer is completed first; the next part of an access is another exit.
+// An exit that waits for its answer; the next part of an access is another exit. A repeated instruction is cut short:
+// KVM's emulator goes on with it whatever the registers are now.
+void World::complete_exit() {
   page().immediate_exit = 1;
   for (unsigned parts = 0; parts < 64 && vcpu_.run(); ++parts) {
+    auto regs = vcpu_.get_regs();
+    if (!regs) break;
+    regs->rcx = 1;
+    (void)vcpu_.set_regs(*regs);
   }
   page().immediate_exit = 0;
+}
+
+std::string World::start(const Program& program, const Code& code) {
+  complete_exit();
   load_memory(program, code);
   start_sregs_ = reset_sregs_;
   set_start(program.variant, start_sregs_);
@@ -161,6 +170,8 @@ Snapshot World::run(unsigned patience) {
   auto sync_regs = page().s.as<kvmapi::kvm_sync_regs>();
   sync_regs.sregs.interrupt_bitmap = {};
   page().s.set(sync_regs);
+  // DR7 of a debug exit: KVM leaves what was there when its emulator makes the step.
+  page().exit.words[3] = 0;
   for (;;) {
     auto result = vcpu_.run();
     s.error = result ? 0 : result.error().value();

@@ -51,6 +51,7 @@ class World {
   explicit World(kvmapi::Backend& backend) : backend_(backend) {}
   std::string open(const kvmapi::Cpuid* cpuid);
   std::string make_vm();
+  void complete_exit();
   std::string failed(const char* call, kvmapi::Errno error) const;
   kvmapi::Result<int> debug() const;
   void load_memory(const Program& program, const Code& code);

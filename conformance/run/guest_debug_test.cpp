@@ -41,6 +41,35 @@ constexpr GuestCase kStep[] = {
      .needs = kNeeds,
      .check = [](Machine& m) { EXPECT_EQ(m.frame(0).rflags & 0x100, 0x100u) << "the frame has TF"; },
      .status = Abi::observed},
+    {.name = "of_ud2_pushes_tf_where_it_began",
+     .guest = Guest::ud2,
+     .prepare = debug<kEnable | kSingleStep>,
+     .exits = {taken(6)},
+     .needs = kNeeds,
+     .check = [](Machine& m) { EXPECT_EQ(m.frame(6).rflags & 0x100, 0x100u); },
+     .status = Abi::observed},
+    {.name = "of_ud2_pushes_no_tf_elsewhere",
+     .guest = Guest::step_ud2,
+     .prepare = debug<kEnable | kSingleStep>,
+     .exits = {step_to("fault"), taken(6)},
+     .needs = kNeeds,
+     .check = [](Machine& m) { EXPECT_EQ(m.frame(6).rflags & 0x100, 0u) << "intercepted, and given back by KVM"; },
+     .status = Abi::observed},
+    {.name = "over_a_device_read_leaves_dr7_of_the_exit_as_it_was",
+     .guest = Guest::mmio_read_byte,
+     .prepare =
+         [](Machine& m) {
+           debug<kEnable | kSingleStep>(m);
+           m.page().exit.words[3] = 0x1234;
+         },
+     .exits = {step_to("the_access").then([](Machine& m) {
+                 EXPECT_EQ(m.page().exit.as<kvmapi::kvm_exit_debug>().arch.dr7, 0x400u);
+                 m.page().exit.words[3] = 0x1234;
+               }),
+               mmio_read(guests::kMmioBase + 0x10, "\x11"), step_to("after")},
+     .needs = kNeeds,
+     .check = [](Machine& m) { EXPECT_EQ(m.page().exit.as<kvmapi::kvm_exit_debug>().arch.dr7, 0x1234u); },
+     .status = Abi::observed},
     {.name = "over_hlt_exits_as_hlt",
      .guest = Guest::hlt,
      .prepare = debug<kEnable | kSingleStep>,

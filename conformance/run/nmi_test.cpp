@@ -83,10 +83,11 @@ constexpr GuestCase kRows[] = {
     {.name = "sent_with_a_request_for_a_window_comes_first",
      .guest = Guest::hlt,
      .start = {.rflags = 2 | 0x200},
-     .prepare = [](Machine& m) {
-       send(m);
-       ask_for_window(m);
-     },
+     .prepare =
+         [](Machine& m) {
+           send(m);
+           ask_for_window(m);
+         },
      .exits = {taken(2), window().at(guests::kLoad).then(stop_asking), hlt().at("after")},
      .needs = kNeeds,
      .status = Abi::observed},

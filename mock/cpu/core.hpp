@@ -183,8 +183,9 @@ struct Core {
   }
   bool read_linear(u64 address, void* data, unsigned size);
   bool write_linear(u64 address, const void* data, unsigned size);
-  // True if a write of that many bytes would not fault now (A/D bits may get set).
-  bool probe_write(u64 address, unsigned size);
+  // True if an access of that many bytes would not fault now (A/D bits may get set).
+  bool probe(u64 address, unsigned size, Access access);
+  bool probe_write(u64 address, unsigned size) { return probe(address, size, Access::write); }
 
   // Implicit supervisor accesses.
   template <class T>
@@ -267,6 +268,7 @@ struct Core {
   u8 fault_length = 0;          // length of the instruction that left by leave_fault
   bool shadow_renewed = false;  // set by STI, MOV SS, POP SS: this shadow is theirs, for the next instruction
   bool keep_rf = false;         // set by IRET: RF stays for the next instruction
+  bool mid_repetition = false;  // a repeated string instruction has iterations left
   JumpEntry* jumps;
   u64 jump_byte_mask = 0;
   u32 jump_fills = 0;

@@ -36,7 +36,7 @@ void retire_waiting(Core& core) {
   const bool shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
   if (!(core.flags & (TF | RF)) && !shadow && !core.breakpoint_hits) [[likely]]
     return;
-  core.shadow_renewed = core.keep_rf = core.event_delivered = false;
+  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = false;
   finish_step(core, core.flags & TF, shadow);
 }
 
@@ -119,6 +119,13 @@ Stop Cpu::host_page_vanished() {
 }
 
 bool Cpu::is_completion_pending() const { return core_.completion.kind != Completion::Kind::none; }
+bool Cpu::is_retired() const {
+  return core_.info.reason == Stop::mmio_write || core_.completion.kind == Completion::Kind::none;
+}
+bool Cpu::waits_for_string() const {
+  return core_.info.reason == Stop::io &&
+         (core_.completion.kind == Completion::Kind::none || core_.completion.kind == Completion::Kind::ins);
+}
 
 u64 Cpu::instructions_retired() const { return core_.retired; }
 
@@ -155,7 +162,7 @@ __attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
       if (!rip_is_unchanged_since(waiting.rip) || !data) break;
       std::memcpy(core_.ins_data.get(), data, core_.ins_count * waiting.size);
       core_.ins_used = 0;
-      return finish_repeated();
+      return finish_repeated(false);
     case Kind::device_read: {
       DeviceLog& log = core_.device;
       core_.completion = {};
@@ -164,7 +171,7 @@ __attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
       entry = {core_.info.gpa.value, core_.info.length, {}};
       std::memcpy(entry.data.data(), data, entry.size);
       log.replayed = 0;
-      return finish_repeated();
+      return finish_repeated(true);
     }
     default:
       break;
@@ -175,13 +182,22 @@ __attribute__((noinline)) Stop Cpu::complete_slowly(const void* data) {
 
 bool Cpu::rip_is_unchanged_since(u64 rip) const { return core_.s.rip == rip; }
 
-// Executes the waiting instruction again, now with user space's data at hand.
-Stop Cpu::finish_repeated() {
-  core_.forget_verification();
-  const Stop stop = run_one(core_);
-  core_.ins_count = core_.ins_used = 0;
-  if (stop == Stop::budget) core_.device.reads = core_.device.replayed = 0;
-  return stop;
+// Executes the waiting instruction again, now with user space's data at hand. KVM's emulator goes on with a repeated
+// one without looking at events until it ends or the count reaches a multiple of 1024, and stores flags only then;
+// those of the exits before, and of a fault, are the old ones (x86_emulate_insn(), x86_emulate_instruction()).
+Stop Cpu::finish_repeated(bool reads_device) {
+  constexpr u64 kReenter = 0x3ff;
+  const u64 rflags = core_.rflags();
+  for (;;) {
+    core_.forget_verification();
+    const Stop stop = run_one(core_);
+    core_.ins_count = core_.ins_used = 0;
+    if (stop == Stop::mmio_read || core_.leaving == Leave::fault) core_.set_rflags(rflags);
+    if (stop != Stop::budget) return stop;
+    core_.device.reads = core_.device.replayed = 0;
+    if (!core_.mid_repetition || !(core_.s.gpr[RCX] & kReenter) || !reads_device) return stop;
+    core_.s.event = {};  // a trap comes after the last
+  }
 }
 
 Stop Cpu::complete_msr(bool error, u64 data) {

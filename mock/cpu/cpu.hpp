@@ -41,6 +41,9 @@ class Cpu {
   Stop complete_msr(bool error, u64 data);  // error: #GP(0)
   Stop complete_hypercall(u64 result);
   bool is_completion_pending() const;
+  // Of the stop that waits: the instruction is finished but for its exit, or a string instruction waits at a port.
+  bool is_retired() const;
+  bool waits_for_string() const;
 
   // The owner caught a host fault on guest memory inside run() or complete*() (the page behind a translation was
   // unmapped by its user) and left it for good. Makes the state as before the instruction; Stop::host_fault.
@@ -62,7 +65,7 @@ class Cpu {
  private:
   bool rip_is_unchanged_since(u64 rip) const;
   Stop complete_slowly(const void* data);
-  Stop finish_repeated();
+  Stop finish_repeated(bool reads_device);
 
   Core core_;
   bool features_are_read_ = false;

@@ -188,6 +188,13 @@ bool hits_code_breakpoint(Core& core) {
   return true;
 }
 
+// QUIRK(kvm, all, x86_emulate_instruction): an instruction that ends with an exit for a device write or OUTS makes no
+// single-step trap.
+Stop stopped_by_emulator(Core& core, Stop reason) {
+  if (core.s.event.kind == Event::Kind::exception && core.s.event.vector == DB) core.s.event = {};
+  return stopped(core, reason);
+}
+
 // The block was left by a fault, or could not be entered because of one.
 Stop left_by_fault(Core& core, s64& budget) {
   const bool is_stop = core.fault.is_stop;
@@ -206,7 +213,8 @@ Stop left_by_fault(Core& core, s64& budget) {
 Stop left_after_instruction(Core& core) {
   const u8 after = core.after;
   core.after = 0;
-  if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped(core, Stop::mmio_write);
+  if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped_by_emulator(core, Stop::mmio_write);
+  if ((after & kAfterStop) && core.fault.stop == Stop::io) return stopped_by_emulator(core, Stop::io);
   if (after & kAfterStop) return stopped(core, core.fault.stop);
   return kGoOn;
 }
@@ -214,7 +222,7 @@ Stop left_after_instruction(Core& core) {
 // One instruction at a time, or the last ones of the budget. Stop::budget: go on.
 __attribute__((noinline)) Stop run_step(Core& core, s64& budget) {
   const bool trap = core.flags & TF, shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
-  core.shadow_renewed = core.keep_rf = core.event_delivered = false;
+  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = false;
   if (core.breakpoints_armed && !(core.flags & RF) && hits_code_breakpoint(core)) {
     budget = std::max<s64>(budget - 1, 0);  // a handler with a breakpoint on itself must not hold the CPU for ever
     return kGoOn;
@@ -284,16 +292,24 @@ Stop deliver_event(Core& core, const Event& event) {
   return kGoOn;
 }
 
+// KVM intercepts these exceptions and gives them to the guest itself, with RFLAGS stored anew: TF is set only where
+// stepping began (kvm_check_and_inject_events()).
+bool is_given_by_owner(const Event& event) {
+  return event.kind == Event::Kind::exception && (event.vector == UD || event.vector == AC_);
+}
+
 // Work at an instruction boundary. kGoOn: run the next instruction.
 Stop boundary(Core& core) {
   State& s = core.s;
   if (s.event.kind != Event::Kind::none) {
     const Event event = s.event;
     s.event = {};
-    if (s.owner_takes_debug && event.kind == Event::Kind::exception && event.vector == DB) {
+    if (s.owner.takes_debug && event.kind == Event::Kind::exception && event.vector == DB) {
       core.info.dr6 = event.payload;
       return stopped(core, Stop::debug);
     }
+    if (s.owner.steps && is_given_by_owner(event) && linear_rip(core) != s.owner.step_rip)
+      core.set_rflags(core.rflags() & ~u64{TF});
     if (const Stop stop = deliver_event(core, event); stop != kGoOn) return stop;
   }
   const u32 attention = s.attention.load(std::memory_order_acquire);

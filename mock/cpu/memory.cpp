@@ -342,11 +342,11 @@ bool Core::write_supervisor(u64 address, const void* data, unsigned size) {
   return write_as(*this, address & linear_mask, data, size, Privilege::supervisor);
 }
 
-bool Core::probe_write(u64 address, unsigned size) {
+bool Core::probe(u64 address, unsigned size, Access access) {
   Location location;
   const unsigned first = std::min<u64>(size, kPageSize - address % kPageSize);
-  if (!locate(*this, address, Access::write, privilege, location)) return false;
-  return first == size || locate(*this, next_address(*this, address, first), Access::write, privilege, location);
+  if (!locate(*this, address, access, privilege, location)) return false;
+  return first == size || locate(*this, next_address(*this, address, first), access, privilege, location);
 }
 
 u8* locked_pointer(Core& core, u64 linear, unsigned size, bool& ok) {

@@ -1,5 +1,7 @@
 // PUSH POP PUSHA POPA PUSHF POPF ENTER LEAVE. Fast handlers for words of the mode's width (narrow: 16- and 32-bit
 // modes); the general ones serve everything.
+#include <algorithm>
+
 #include "mock/cpu/handler_kit.hpp"
 #include "mock/cpu/system_ops.hpp"
 
@@ -125,9 +127,16 @@ template <unsigned size>
 bool pusha(Core& core, const Op&) {
   const u64 sp = core.s.gpr[RSP];
   for (unsigned r = RAX; r <= RDI; ++r) {
-    if (core.push(r == RSP ? sp : core.s.gpr[r], size)) continue;
-    core.s.gpr[RSP] = sp;
-    return false;
+    DeviceLog& log = core.device;
+    const auto earlier = log.writes;
+    if (!core.push(r == RSP ? sp : core.s.gpr[r], size)) {
+      core.s.gpr[RSP] = sp;
+      return false;
+    }
+    // QUIRK(kvm, all, emulator_read_write): of several writes to devices only the last one makes an exit.
+    if (log.writes == earlier) continue;
+    std::copy(log.write.begin() + earlier, log.write.begin() + log.writes, log.write.begin());
+    log.writes = static_cast<u8>(log.writes - earlier);
   }
   return true;
 }
@@ -220,7 +229,8 @@ bool leave(Core& core, const Op& op) {
   core.s.gpr[RSP] = (sp & ~mask) | (core.s.gpr[RBP] & mask);
   u64 value;
   if (!core.pop(value, size)) {
-    core.s.gpr[RSP] = sp;
+    // QUIRK(kvm, all, em_leave): an exit that waits for device memory shows the new stack pointer.
+    if (!core.fault.is_stop || core.fault.stop != Stop::mmio_read) core.s.gpr[RSP] = sp;
     return false;
   }
   core.set_register(RBP * 8, size, value);

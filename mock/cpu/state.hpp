@@ -185,9 +185,13 @@ struct State {
   bool interrupt_shadow_sti = false, interrupt_shadow_mov_ss = false;
   bool nmi_blocked = false;
   bool in_smm = false;
-  bool smm_inside_nmi = false;     // NMIs were blocked when the SMI came
-  Event event;                     // to be delivered before the next instruction
-  bool owner_takes_debug = false;  // #DB is no guest's: Stop::debug
+  bool smm_inside_nmi = false;  // NMIs were blocked when the SMI came
+  Event event;                  // to be delivered before the next instruction
+  struct {
+    bool takes_debug = false;  // #DB is no guest's: Stop::debug
+    bool steps = false;        // TF is the owner's
+    u64 step_rip = 0;          // linear, where stepping began
+  } owner;
   bool nmi_pending = false, smi_pending = false;
 
   u64 star = 0, lstar = 0, cstar = 0, fmask = 0, kernel_gs_base = 0;

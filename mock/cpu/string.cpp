@@ -12,6 +12,13 @@ namespace mock::cpu {
 
 namespace {
 
+// Whether each iteration must end in the run loop: the reasons for Core::step but RF, which string instructions set
+// themselves.
+bool steps(const Core& core) {
+  return core.step_once || (core.flags & TF) || core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss ||
+         core.breakpoints_armed;
+}
+
 struct Walker {
   Core& core;
   const Op& op;
@@ -31,12 +38,18 @@ struct Walker {
     if (repeats()) set(RCX, reg(RCX) - elements);
   }
   // After an iteration: must the engine look at something before the next one?
-  bool pause() const { return core.after || core.step || core.s.attention.load(std::memory_order_relaxed); }
+  bool pause() const { return core.after || steps(core) || core.s.attention.load(std::memory_order_relaxed); }
   // Ends the function for now; the instruction goes on later if something remains. An iteration that needs user space
   // leaves RIP on the instruction even if it was the last one, as KVM's emulator does (string_insn_completed() does not
   // look at RCX).
   bool suspend() {
-    if (repeats() && (reg(RCX) != 0 || core.after || core.ins_count)) core.s.rip = core.rip_of(op);
+    if (!repeats() || (reg(RCX) == 0 && !core.after && !core.ins_count)) return true;
+    core.s.rip = core.rip_of(op);
+    core.keep_rf = core.mid_repetition = true;
+    if (!(core.flags & RF)) {  // between iterations: SDM vol. 3 17.3.1.1
+      core.flags |= RF;
+      core.step_changed();
+    }
     return true;
   }
 };
@@ -53,7 +66,7 @@ u64 run_length(const Core& core, SegReg segment, u64 offset, u64 mask, bool writ
 }
 
 bool bulk_allowed(const Core& core) {
-  return !(core.flags & DF) && !core.step && !(core.s.cpl == 3 && (core.flags & AC));
+  return !(core.flags & DF) && !steps(core) && !(core.s.cpl == 3 && (core.flags & AC));
 }
 
 #ifdef __SANITIZE_THREAD__
@@ -211,7 +224,11 @@ bool cmps(Core& core, const Op& op) {
   Walker w(core, op);
   while (w.remaining()) {
     T a, b;
-    if (!core.read(op.segment(), w.reg(RSI), a) || !core.read(ES, w.reg(RDI), b)) return false;
+    u64 second;
+    // ES:DI is looked at first. No manual says so: it is what the lab's processor does.
+    if (!core.linear(ES, w.reg(RDI), sizeof b, Access::read, second) || !core.probe(second, sizeof b, Access::read) ||
+        !core.read(op.segment(), w.reg(RSI), a) || !core.read_linear(second, &b, sizeof b))
+      return false;
     const Alu<T> r = alu_sub(a, b);
     core.lazy = r.flags;
     w.advance(RSI, sizeof(T));

@@ -187,9 +187,10 @@ Result<int> Vcpu::set_guest_debug(const kvm_guest_debug& debug) {
   const u64 rflags = visible_rflags();
   guest_debug_ = debug.control & kGuestdbgEnable ? debug.control : 0;
   debug_registers_ = debug.arch.debugreg;
-  step_rip_ = linear_rip();
+  state().owner = {.takes_debug = (guest_debug_ & (kGuestdbgSinglestep | kGuestdbgUseHwBp)) != 0,
+                   .steps = is_stepping(),
+                   .step_rip = linear_rip()};
   set_visible_rflags(rflags);
-  state().owner_takes_debug = guest_debug_ & (kGuestdbgSinglestep | kGuestdbgUseHwBp);
   state_changed_ = true;
   return 0;
 }

@@ -14,7 +14,7 @@ using namespace cpu;
 
 namespace {
 
-constexpr u64 kDr6Fixed = 0xffff0ff0;
+constexpr u64 kDr6Fixed = 0xffff0ff0, kDr6SingleStep = 1u << 14;
 constexpr u8 kInt3 = 0xcc;
 enum Condition : unsigned { kExecute = 0, kWrite = 1, kIo = 2, kReadWrite = 3 };
 
@@ -44,8 +44,7 @@ bool Vcpu::peek(u64 linear, void* data, unsigned size) {
   return true;
 }
 
-void Vcpu::exit_debug(u8 exception, u64 dr6) {
-  const u64 dr7 = guest_debug_ & kGuestdbgUseHwBp ? debug_registers_[7] : state().dr7;
+void Vcpu::exit_debug(u8 exception, u64 dr6, u64 dr7) {
   run_->exit_reason = static_cast<u32>(Exit::Debug);
   auto payload = run_->exit.as<kvm_exit_debug>();
   payload.arch.exception = exception;
@@ -57,6 +56,13 @@ void Vcpu::exit_debug(u8 exception, u64 dr6) {
   run_->exit.set(payload);
 }
 
+// kvm_vcpu_do_singlestep() says nothing about DR7: what was there before stays.
+void Vcpu::exit_emulated_step() {
+  exit_debug(DB, kDr6Fixed | kDr6SingleStep, run_->exit.as<kvm_exit_debug>().arch.dr7);
+}
+
+u64 Vcpu::debug_exit_dr7() const { return guest_debug_ & kGuestdbgUseHwBp ? debug_registers_[7] : state().dr7; }
+
 // Breakpoints that hit before the next instruction runs.
 bool Vcpu::hits_breakpoint() {
   const u64 at = linear_rip();
@@ -66,13 +72,13 @@ bool Vcpu::hits_breakpoint() {
     for (unsigned i = 0; i < 4; ++i)
       if (is_on(dr7, i) && condition(dr7, i) == kExecute && debug_registers_[i] == at) hits |= u64{1} << i;
     if (hits && !(cpu_.rflags() & RF)) {
-      exit_debug(DB, kDr6Fixed | hits);
+      exit_debug(DB, kDr6Fixed | hits, debug_exit_dr7());
       return true;
     }
   }
   u8 opcode;
   if ((guest_debug_ & kGuestdbgUseSwBp) && peek(at, &opcode, 1) && opcode == kInt3) {
-    exit_debug(BP, 0);
+    exit_debug(BP, 0, 0);
     return true;
   }
   return false;
@@ -93,15 +99,14 @@ u64 Vcpu::visible_rflags() const { return cpu_.rflags() & ~u64{is_stepping() ? T
 
 // kvm_set_rflags(): TF comes back where steps were asked for.
 void Vcpu::set_visible_rflags(u64 rflags) {
-  cpu_.set_rflags(rflags | (is_stepping() && linear_rip() == step_rip_ ? TF : 0u));
+  cpu_.set_rflags(rflags | (is_stepping() && linear_rip() == state().owner.step_rip ? TF : 0u));
 }
 
 // An exit to user space was the stepped instruction's: its trap is not the guest's.
-// QUIRK(kvm, all, x86_emulate_instruction): the emulator stores RFLAGS without TF, and a write to device memory is
-// finished without a look at single steps.
-void Vcpu::forget_step(bool is_mmio) {
+// QUIRK(kvm, all, x86_emulate_instruction): the emulator stores RFLAGS without TF.
+void Vcpu::forget_step(bool is_emulated) {
   if (events_.exception.pending && events_.exception.vector == DB) events_.exception = {};
-  if (is_mmio) cpu_.set_rflags(cpu_.rflags() & ~u64{TF});
+  if (is_emulated) cpu_.set_rflags(cpu_.rflags() & ~u64{TF});
 }
 
 // Stop::debug: an exit is prepared.
@@ -121,7 +126,7 @@ Stop Vcpu::run_debugged() {
       if (before[i] != after[i]) hits |= u64{1} << i;
   }
   if (!hits) return stop;
-  exit_debug(DB, kDr6Fixed | hits);
+  exit_debug(DB, kDr6Fixed | hits, debug_exit_dr7());
   return Stop::debug;
 }
 

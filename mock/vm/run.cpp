@@ -60,15 +60,15 @@ MOCK_VM_STEP Result<int> Vcpu::run_guest(SignalScope& signals) {
     state_changed_ = translations_changed_ = false;
   }
   if (completion_ != Completion::none) {
-    const bool is_mmio = completion_ == Completion::mmio;
-    const bool is_mmio_write = cpu_.stop_info().reason == Stop::mmio_write;
+    const bool is_step = is_stepping();
+    const bool is_emulated = is_step && (completion_ == Completion::mmio || cpu_.waits_for_string());
+    const bool is_retired = is_step && cpu_.is_retired();
     Result<Next> completed = complete_pending();
     if (!completed) return err(completed.error());
-    const bool was_step = is_stepping();
-    if (was_step) forget_step(is_mmio);
+    if (is_step) forget_step(is_emulated);
     if (*completed == Next::exit) return 0;
-    if (was_step && !is_mmio_write) {
-      exit_debug(DB, kDr6Step);
+    if (is_step && !is_retired) {
+      exit_emulated_step();
       return 0;
     }
   }

@@ -219,12 +219,13 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   // guest_debug.cpp
   u64 linear_rip() const;
   bool peek(u64 linear, void* data, unsigned size_bytes);
-  void exit_debug(u8 exception, u64 dr6);
+  void exit_debug(u8 exception, u64 dr6, u64 dr7);
+  void exit_emulated_step();
   bool is_stepping() const;
+  u64 debug_exit_dr7() const;
   void set_visible_rflags(u64 rflags);
   u64 visible_rflags() const;
-  void forget_step(bool is_mmio);
-  static constexpr u64 kDr6Step = 0xffff4ff0;
+  void forget_step(bool is_emulated);
   bool hits_breakpoint();
   std::array<u64, 4> watched_values();
   cpu::Stop run_debugged();
@@ -330,7 +331,6 @@ class Vcpu final : private cpu::Bus, private devices::Lapic::World, private devi
   // Guest instructions between two looks for signals: a few tens of microseconds.
   static constexpr u64 kSliceInstructions = 20000;
   u32 guest_debug_ = 0;
-  u64 step_rip_ = 0;  // linear, when single steps were asked for
   std::array<u64, 8> debug_registers_{};
   std::vector<kvm_cpuid_entry2> cpuid_;
   std::map<u32, u64> msrs_;
