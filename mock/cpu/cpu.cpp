@@ -111,7 +111,7 @@ Stop Cpu::host_page_vanished() {
   core_.in_flight = core_.next_op = nullptr;
   core_.delivering = {};
   core_.after = 0;
-  core_.step_once = false;
+  core_.step_once = core_.is_emulated = false;
   core_.device.replayed = core_.device.writes = 0;
   core_.flush_all_memory();
   core_.mode_changed();
@@ -190,7 +190,9 @@ Stop Cpu::finish_repeated(bool reads_device) {
   const u64 rflags = core_.rflags();
   for (;;) {
     core_.forget_verification();
+    core_.is_emulated = reads_device;
     const Stop stop = run_one(core_);
+    core_.is_emulated = false;
     core_.ins_count = core_.ins_used = 0;
     if (stop == Stop::mmio_read || core_.leaving == Leave::fault) core_.set_rflags(rflags);
     if (stop != Stop::budget) return stop;

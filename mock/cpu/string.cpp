@@ -39,11 +39,13 @@ struct Walker {
   }
   // After an iteration: must the engine look at something before the next one?
   bool pause() const { return core.after || steps(core) || core.s.attention.load(std::memory_order_relaxed); }
+  // KVM's emulator finds out that nothing is left when it meets the instruction again.
+  bool is_last() const { return reg(RCX) == 0 && !core.is_emulated; }
   // Ends the function for now; the instruction goes on later if something remains. An iteration that needs user space
   // leaves RIP on the instruction even if it was the last one, as KVM's emulator does (string_insn_completed() does not
   // look at RCX).
   bool suspend() {
-    if (!repeats() || (reg(RCX) == 0 && !core.after && !core.ins_count)) return true;
+    if (!repeats() || (is_last() && !core.after && !core.ins_count)) return true;
     core.s.rip = core.rip_of(op);
     core.keep_rf = core.mid_repetition = true;
     if (!(core.flags & RF)) {  // between iterations: SDM vol. 3 17.3.1.1
@@ -200,7 +202,7 @@ bool lods(Core& core, const Op& op) {
 
 // REPE goes on while equal, REPNE while different.
 bool ends_comparison(const Walker& w, bool equal) {
-  return !w.repeats() || equal == (w.op.rep() == Rep::repne) || w.reg(RCX) == 0;
+  return !w.repeats() || equal == (w.op.rep() == Rep::repne) || w.is_last();
 }
 
 template <class T>
@@ -225,9 +227,10 @@ bool cmps(Core& core, const Op& op) {
   while (w.remaining()) {
     T a, b;
     u64 second;
-    // ES:DI is looked at first. No manual says so: it is what the lab's processor does.
-    if (!core.linear(ES, w.reg(RDI), sizeof b, Access::read, second) || !core.probe(second, sizeof b, Access::read) ||
-        !core.read(op.segment(), w.reg(RSI), a) || !core.read_linear(second, &b, sizeof b))
+    // ES:DI is looked at first. No manual says so: it is what the lab's processor does; KVM's emulator does not.
+    if (!core.linear(ES, w.reg(RDI), sizeof b, Access::read, second) ||
+        (!core.is_emulated && !core.probe(second, sizeof b, Access::read)) || !core.read(op.segment(), w.reg(RSI), a) ||
+        !core.read_linear(second, &b, sizeof b))
       return false;
     const Alu<T> r = alu_sub(a, b);
     core.lazy = r.flags;
