@@ -139,13 +139,24 @@ void sse_registers(Core* core, const Op* op, s64 budget) {
   MOCK_CPU_NEXT();
 }
 
+// The low bytes from guest memory, zeros above.
+template <unsigned kBytes>
+V load_vector(const u8* host) {
+  if constexpr (kBytes == 16) {
+    return load_16(host);
+  } else {
+    u64 low = 0;
+    copy_from_guest(&low, host, kBytes);
+    return _mm_cvtsi64_si128(static_cast<s64>(low));
+  }
+}
+
 template <class Operation>
 void sse_memory(Core* core, const Op* op, s64 budget) {
   const u8* const host = fast_operand<Ea::general, Operation::kBytes, false>(core, op);
   if (!host || !sse_allowed(core) || (Operation::kBytes == 16 && (reinterpret_cast<u64>(host) & 15))) [[unlikely]]
     MOCK_CPU_TAIL(call<sse_slow<Operation>>);
-  V b = _mm_setzero_si128();
-  __builtin_memcpy(&b, host, Operation::kBytes);
+  const V b = load_vector<Operation::kBytes>(host);
   set_xmm(core, op->slot[0], Operation::eval(get_xmm(core, op->slot[0]), b, static_cast<u8>(op->imm)));
   MOCK_CPU_NEXT();
 }
@@ -180,8 +191,7 @@ void sse_fp_memory(Core* core, const Op* op, s64 budget) {
   const u8* const host = fast_operand<Ea::general, Operation::kBytes, false>(core, op);
   if (!host || !sse_allowed(core) || (Operation::kBytes == 16 && (reinterpret_cast<u64>(host) & 15))) [[unlikely]]
     MOCK_CPU_TAIL(call<sse_slow<Operation>>);
-  V b = _mm_setzero_si128();
-  __builtin_memcpy(&b, host, Operation::kBytes);
+  const V b = load_vector<Operation::kBytes>(host);
   if (!fp_fast<Operation>(core, op, b)) [[unlikely]]
     MOCK_CPU_TAIL(call<sse_slow<Operation>>);
   MOCK_CPU_NEXT();

@@ -36,7 +36,7 @@ void move_load(Core* core, const Op* op, s64 budget) {
   const u8* const host = fast_operand<Ea::general, 16, false>(core, op);
   if (!host || !sse_allowed(core) || (kind == Move::aligned && (reinterpret_cast<u64>(host) & 15))) [[unlikely]]
     MOCK_CPU_TAIL(call<move_slow<kind>>);
-  set_xmm(core, op->slot[0], _mm_loadu_si128(reinterpret_cast<const V*>(host)));
+  set_xmm(core, op->slot[0], load_16(host));
   MOCK_CPU_NEXT();
 }
 
@@ -45,7 +45,7 @@ void move_store(Core* core, const Op* op, s64 budget) {
   u8* const host = fast_operand<Ea::general, 16, true>(core, op);
   if (!host || !sse_allowed(core) || (kind == Move::aligned && (reinterpret_cast<u64>(host) & 15))) [[unlikely]]
     MOCK_CPU_TAIL(call<move_slow<kind>>);
-  _mm_storeu_si128(reinterpret_cast<V*>(host), get_xmm(core, op->slot[1]));
+  store_16(host, get_xmm(core, op->slot[1]));
   MOCK_CPU_NEXT();
 }
 
@@ -119,9 +119,7 @@ void scalar_load(Core* core, const Op* op, s64 budget) {
   const u8* const host = fast_operand<Ea::general, bytes, false>(core, op);
   if (!host || !sse_allowed(core)) [[unlikely]]
     MOCK_CPU_TAIL((call<move_scalar<bytes, false>>));
-  u64 low = 0;
-  __builtin_memcpy(&low, host, bytes);
-  set_xmm(core, op->slot[0], _mm_cvtsi64_si128(static_cast<s64>(low)));
+  set_xmm(core, op->slot[0], load_vector<bytes>(host));
   MOCK_CPU_NEXT();
 }
 
@@ -130,7 +128,7 @@ void scalar_store(Core* core, const Op* op, s64 budget) {
   u8* const host = fast_operand<Ea::general, bytes, true>(core, op);
   if (!host || !sse_allowed(core)) [[unlikely]]
     MOCK_CPU_TAIL((call<move_scalar<bytes, false>>));
-  __builtin_memcpy(host, &core->s.fpu.ymm[op->slot[1]].q[0], bytes);
+  copy_to_guest(host, &core->s.fpu.ymm[op->slot[1]].q[0], bytes);
   MOCK_CPU_NEXT();
 }
 
