@@ -150,7 +150,8 @@ KVM_TEST("vcpu.set_xsave", "upper_halves_of_avx_registers_are_read_back", "api.r
   EXPECT_EQ(std::memcmp(got.data() + at_avx, state.data() + at_avx, 256), 0);
 }
 
-KVM_TEST("vcpu.set_xsave", "components_that_the_header_lacks_are_initial", "SDM 1 13.8", {.needs = {.cpu = kXcr0Avx}})
+KVM_TEST("vcpu.set_xsave", "components_that_the_header_lacks_are_initial", "SDM 1 13.8",
+         {.needs = {.cpu = kXcr0Avx, .kernel = {5, 16}}})
 (Ctx& t) {
   with_cpuid(t);
   const std::size_t at_avx = offset_of(t, 2);

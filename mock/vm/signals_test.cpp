@@ -61,7 +61,8 @@ TEST_F(Signals, a_signal_that_the_thread_blocks_interrupts_only_if_the_run_mask_
     EXPECT_FALSE(scope.is_interrupted());
   }
   {
-    SignalScope scope(SignalPolicy::block, SignalSet{0}, attention_);
+    const std::optional<SignalSet> blocks_nothing = SignalSet{0};
+    SignalScope scope(SignalPolicy::block, blocks_nothing, attention_);
     EXPECT_TRUE(scope.must_check_first());
     EXPECT_TRUE(scope.is_interrupted());
   }
