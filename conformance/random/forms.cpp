@@ -1,6 +1,8 @@
 // The table of forms. SDM vol. 2, appendix A (opcode maps).
 #include "conformance/random/forms.hpp"
 
+#include <algorithm>
+
 namespace conformance::random {
 namespace {
 
@@ -117,6 +119,10 @@ std::optional<Family> family_from_name(std::string_view wanted) {
   for (unsigned i = 0; i < kFamilies; ++i)
     if (kFamilyNames[i] == wanted) return static_cast<Family>(i);
   return std::nullopt;
+}
+
+bool has_forms(Family family) {
+  return std::ranges::any_of(kForms, [family](const Form& form) { return form.family == family; });
 }
 
 std::span<const Form> forms() { return kForms; }

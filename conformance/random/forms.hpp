@@ -17,6 +17,8 @@ inline constexpr std::string_view kFamilyNames[] = {"integer", "string", "stack"
                                                     "system",  "io",     "x87",   "sse"};
 inline constexpr unsigned kFamilies = std::size(kFamilyNames);
 std::optional<Family> family_from_name(std::string_view name);
+// False: only a name so far.
+bool has_forms(Family family);
 
 // What follows the opcode: ModRM with any operand, with memory, with a register.
 enum class Operand : u8 { none, any, memory, reg };

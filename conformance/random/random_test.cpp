@@ -69,6 +69,8 @@ TEST(Forms, have_known_families_and_weights) {
   }
   for (const std::string_view text : kFamilyNames) EXPECT_TRUE(family_from_name(text)) << text;
   EXPECT_FALSE(family_from_name("nonsense"));
+  EXPECT_TRUE(has_forms(Family::integer) && has_forms(Family::system));
+  EXPECT_FALSE(has_forms(Family::x87)) << "a name without forms";
   EXPECT_FALSE(mode_from_name("nonsense"));
 }
 

@@ -1,3 +1,4 @@
+// The long way from RIP to a block. See block_lookup.hpp.
 #include "mock/cpu/block_lookup.hpp"
 
 #include "mock/cpu/memory.hpp"

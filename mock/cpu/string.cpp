@@ -227,7 +227,8 @@ bool cmps(Core& core, const Op& op) {
   while (w.remaining()) {
     T a, b;
     u64 second;
-    // ES:DI is looked at first. No manual says so: it is what the lab's processor does; KVM's emulator does not.
+    // ES:DI is looked at first: no manual says so, a Zen 3 reports that fault when both are there. KVM's emulator reads
+    // DS:SI first.
     if (!core.linear(ES, w.reg(RDI), sizeof b, Access::read, second) ||
         (!core.is_emulated && !core.probe(second, sizeof b, Access::read)) || !core.read(op.segment(), w.reg(RSI), a) ||
         !core.read_linear(second, &b, sizeof b))
