@@ -124,6 +124,7 @@ std::vector<FieldDifference> compare(const Snapshot& a, const Snapshot& b, std::
   c.value("run.flags", a.run.flags, b.run.flags);
   c.value("run.cr8", a.run.cr8, b.run.cr8);
   c.structure("fpu", a.fpu, b.fpu);
+  c.value("mxcsr", a.mxcsr, b.mxcsr);
   c.structure("debugregs", a.debug, b.debug);
   c.memory(memory_a, memory_b);
   return std::move(c.found);

@@ -10,9 +10,8 @@ bool has_error_code(unsigned vector, Mode mode) {
 }
 
 std::optional<Fault> fault_of(const Snapshot& s, std::span<const u8> ram, Mode mode) {
-  const u64 at = s.sregs.cs.base + s.regs.rip - 1;
-  if (s.error || s.reason() != kvmapi::Exit::Hlt || at < kHandlers || at >= kHandlers + 0x800 || at % 8)
-    return std::nullopt;
+  const u64 at = s.sregs.cs.base + s.regs.rip - (s.reason() == kvmapi::Exit::Hlt ? 1 : 0);
+  if (s.error || at < kHandlers || at >= kHandlers + 0x800 || at % 8) return std::nullopt;
   Fault fault{.vector = static_cast<unsigned>((at - kHandlers) / 8)};
   const unsigned word = frame_word(mode);
   u64 stack = s.sregs.ss.base + (s.regs.rsp & (s.sregs.ss.db || s.sregs.cs.l ? ~u64{0} : 0xffff));

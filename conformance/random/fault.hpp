@@ -20,7 +20,8 @@ struct Fault {
 
 bool has_error_code(unsigned vector, Mode mode);
 
-// Of a world that stopped in a handler; none if it stopped elsewhere or its stack is not in memory.
+// Of a world that stopped in a handler, at its HLT or before it; none if it stopped elsewhere or its stack is not in
+// memory.
 std::optional<Fault> fault_of(const Snapshot& snapshot, std::span<const u8> ram, Mode mode);
 
 // An instruction and the memory that it reads or writes by its registers.

@@ -98,18 +98,51 @@ constexpr Form kForms[] = {
     {segment, 2, 1, 0xa0, 2, 8}, {segment, 2, 1, 0xa1, 2, 8},
     {segment, 2, 0, 0xc4, 2, 1, kMem, kI, 0, 0, kNot64},
     {segment, 1, 1, 0xb2, 1, 1, kMem}, {segment, 2, 1, 0xb4, 2, 1, kMem},
-    {segment, 4, 1, 0x02, 2, 1, kAny}, {segment, 3, 1, 0x00, 1, 1, kAny, kI, 0x30},
+    {segment, 2, 1, 0x02, 1, 1, kAny, kI, 0, 0, kLeavesRights}, {segment, 2, 1, 0x03, 1, 1, kAny}, {segment, 3, 1, 0x00, 1, 1, kAny, kI, 0x30},
     {segment, 2, 1, 0x00, 1, 1, kAny, kI, 0x03},
 
     {io, 3, 0, 0xe4, 4, 1, kNone, kIb}, {io, 3, 0, 0xec, 4}, {io, 2, 0, 0x6c, 4, 1, kNone, kI, 0, 0, kRepeats},
 
     {system, 2, 0, 0xfa, 2}, {system, 1, 0, 0xf4}, {system, 1, 0, 0xf1}, {system, 2, 0, 0xcd, 1, 1, kNone, kIb},
-    {system, 1, 0, 0xcc}, {system, 1, 0, 0xce, 1, 1, kNone, kI, 0, 0, kNot64},
+    {system, 1, 0, 0xcc}, {system, 1, 0, 0xce, 1, 1, kNone, kI, 0, 0, kNot64 | kNever64},
     {system, 2, 0, 0x62, 1, 1, kMem, kI, 0, 0, kNot64},
-    {system, 1, 0, 0x9b}, {system, 1, 1, 0x06}, {system, 1, 1, 0x08, 2},
-    {system, 2, 1, 0x01, 1, 1, kMem, kI, 0x13}, {system, 1, 1, 0x01, 1, 1, kReg, kI, 0x10},
-    {system, 1, 1, 0x01, 1, 1, kMem, kI, 0x80},
+    {system, 1, 0, 0x9b}, {system, 1, 1, 0x06}, {system, 1, 1, 0x08, 2, 1, kNone, kI, 0, 0, kRing0},
+    {system, 2, 1, 0x01, 1, 1, kMem, kI, 0x13, 0, kMemoryOnly}, {system, 1, 1, 0x01, 1, 1, kReg, kI, 0x10},
+    {system, 1, 1, 0x01, 1, 1, kMem, kI, 0x80, 0, kMemoryOnly},
     {system, 2, 1, 0xa2},
+
+    // Memory operands of every format; the transcendental functions are left out.
+    {x87, 6, 0, 0xd8, 8, 2, kMem, kI, 0xff},
+    {x87, 3, 0, 0xd9, 1, 1, kMem, kI, 0xfd}, {x87, 3, 0, 0xdb, 1, 1, kMem, kI, 0xaf},
+    {x87, 3, 0, 0xdd, 1, 1, kMem, kI, 0xdf}, {x87, 3, 0, 0xdf, 1, 1, kMem, kI, 0xff},
+    {x87, 5, 0, 0xd8, 1, 1, kReg, kI, 0xff}, {x87, 4, 0, 0xdc, 1, 1, kReg, kI, 0xff}, {x87, 3, 0, 0xde, 1, 1, kReg, kI, 0xfb},
+    {x87, 4, 0, 0xd9, 1, 1, kReg, kI, 0x2b}, {x87, 2, 0, 0xda, 1, 1, kReg, kI, 0x0f}, {x87, 2, 0, 0xdb, 1, 1, kReg, kI, 0x6f},
+    {x87, 3, 0, 0xdd, 1, 1, kReg, kI, 0x3d}, {x87, 2, 0, 0xdf, 1, 1, kReg, kI, 0x70},
+    {x87, 1, 0, 0x9b},
+    // MMX
+    {x87, 4, 1, 0x60, 12, 1, kAny, kI, 0, 0, kBare}, {x87, 2, 1, 0x6e, 2, 1, kAny, kI, 0, 0, kBare},
+    {x87, 2, 1, 0x74, 3, 1, kAny, kI, 0, 0, kBare}, {x87, 1, 1, 0x77, 1, 1, kNone, kI, 0, 0, kBare},
+    {x87, 2, 1, 0x7e, 2, 1, kAny, kI, 0, 0, kBare}, {x87, 2, 1, 0x71, 3, 1, kReg, kIb, 0x54, 0, kBare},
+    {x87, 6, 1, 0xd1, 47, 1, kAny, kI, 0, 0, kBare},
+
+    {sse, 3, 1, 0x10, 8, 1, kAny, kI, 0, 0, kBare}, {sse, 2, 1, 0x10, 8, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 2, 1, 0x10, 3, 1, kAny, kI, 0, 0xf3, kBare}, {sse, 2, 1, 0x10, 3, 1, kAny, kI, 0, 0xf2, kBare},
+    {sse, 3, 1, 0x28, 8, 1, kAny, kI, 0, 0, kBare}, {sse, 3, 1, 0x28, 8, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 3, 1, 0x2a, 4, 1, kAny, kI, 0, 0xf3, kBare}, {sse, 3, 1, 0x2a, 4, 1, kAny, kI, 0, 0xf2, kBare},
+    {sse, 1, 1, 0x50, 1, 1, kReg, kI, 0, 0, kBare}, {sse, 1, 1, 0x50, 1, 1, kReg, kI, 0, 0x66, kBare},
+    {sse, 2, 1, 0x51, 1, 1, kAny, kI, 0, 0, kBare}, {sse, 2, 1, 0x51, 1, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 6, 1, 0x54, 12, 1, kAny, kI, 0, 0, kBare}, {sse, 6, 1, 0x54, 12, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 6, 1, 0x58, 8, 1, kAny, kI, 0, 0xf3, kBare}, {sse, 6, 1, 0x58, 8, 1, kAny, kI, 0, 0xf2, kBare},
+    {sse, 6, 1, 0x60, 16, 1, kAny, kI, 0, 0x66, kBare}, {sse, 2, 1, 0x70, 1, 1, kAny, kIb, 0, 0x66, kBare},
+    {sse, 1, 1, 0x70, 1, 1, kAny, kIb, 0, 0xf3, kBare}, {sse, 1, 1, 0x70, 1, 1, kAny, kIb, 0, 0xf2, kBare},
+    {sse, 2, 1, 0x71, 3, 1, kReg, kIb, 0x54, 0x66, kBare}, {sse, 2, 1, 0x74, 3, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 2, 1, 0x7e, 2, 1, kAny, kI, 0, 0x66, kBare}, {sse, 1, 1, 0x7e, 2, 1, kAny, kI, 0, 0xf3, kBare},
+    {sse, 3, 1, 0xc2, 1, 1, kAny, kIb, 0, 0, kBare | kSmall}, {sse, 3, 1, 0xc2, 1, 1, kAny, kIb, 0, 0x66, kBare | kSmall},
+    {sse, 3, 1, 0xc2, 1, 1, kAny, kIb, 0, 0xf3, kBare | kSmall}, {sse, 3, 1, 0xc2, 1, 1, kAny, kIb, 0, 0xf2, kBare | kSmall},
+    {sse, 2, 1, 0xc4, 1, 1, kAny, kIb, 0, 0x66, kBare}, {sse, 2, 1, 0xc5, 1, 1, kReg, kIb, 0, 0x66, kBare},
+    {sse, 2, 1, 0xc6, 1, 1, kAny, kIb, 0, 0, kBare}, {sse, 2, 1, 0xc6, 1, 1, kAny, kIb, 0, 0x66, kBare},
+    {sse, 10, 1, 0xd1, 47, 1, kAny, kI, 0, 0x66, kBare},
+    {sse, 3, 1, 0xae, 1, 1, kMem, kI, 0x0c, 0, kBare | kMemoryOnly},
 };
 // clang-format on
 
@@ -119,10 +152,6 @@ std::optional<Family> family_from_name(std::string_view wanted) {
   for (unsigned i = 0; i < kFamilies; ++i)
     if (kFamilyNames[i] == wanted) return static_cast<Family>(i);
   return std::nullopt;
-}
-
-bool has_forms(Family family) {
-  return std::ranges::any_of(kForms, [family](const Form& form) { return form.family == family; });
 }
 
 std::span<const Form> forms() { return kForms; }

@@ -12,13 +12,11 @@
 namespace conformance::random {
 
 // Groups that can be asked for by name, and from which a program takes a mixture.
-enum class Family : u8 { integer, string, stack, flow, segment, system, io, x87, sse };
+enum class Family : u8 { integer, string, stack, flow, segment, system, io, x87, sse, code };
 inline constexpr std::string_view kFamilyNames[] = {"integer", "string", "stack", "flow", "segment",
-                                                    "system",  "io",     "x87",   "sse"};
+                                                    "system",  "io",     "x87",   "sse",  "code"};
 inline constexpr unsigned kFamilies = std::size(kFamilyNames);
 std::optional<Family> family_from_name(std::string_view name);
-// False: only a name so far.
-bool has_forms(Family family);
 
 // What follows the opcode: ModRM with any operand, with memory, with a register.
 enum class Operand : u8 { none, any, memory, reg };
@@ -37,6 +35,10 @@ enum FormTrait : u16 {
   kOnly64 = 1 << 8,
   kNarrow = 1 << 9,     // without REX.W
   kPositive = 1 << 10,  // the immediate is below 0x80
+  kRing0 = 1 << 12,     // in ring 3 never
+  kMemoryOnly = 1 << 13,
+  kSmall = 1 << 14,         // the immediate is below 8
+  kLeavesRights = 1 << 11,  // LAR: some bits are undefined
 };
 
 struct Form {

@@ -7,6 +7,8 @@
 namespace conformance::random {
 namespace {
 
+constexpr u32 kEveryFamily = ~0u;
+
 constexpr u32 kArithmeticFlags = 0x8d5, kDf = 0x400, kIf = 0x200, kIopl = 0x3000, kNt = 0x4000, kAc = 0x40000,
               kId = 0x200000, kVm = 0x20000;
 
@@ -48,10 +50,30 @@ kvmapi::kvm_regs choose_registers(const Variant& v, Random& random) {
   return r;
 }
 
-kvmapi::kvm_fpu choose_fpu() {
+bool uses_fpu(u32 families) {
+  constexpr u32 kFpu = 1u << static_cast<unsigned>(Family::x87) | 1u << static_cast<unsigned>(Family::sse);
+  return families != kEveryFamily && families & kFpu;
+}
+
+// Registers with anything in them, now and then exceptions that are not masked.
+kvmapi::kvm_fpu choose_fpu(u32 families, Random& random) {
   kvmapi::kvm_fpu f{};
   f.fcw = 0x37f;
   f.mxcsr = 0x1f80;
+  if (!uses_fpu(families)) return f;
+  if (random.chance(40)) f.fcw = static_cast<u16>((f.fcw & ~0xc00u) | random.below(4) << 10);
+  if (random.chance(30)) f.fcw &= static_cast<u16>(~(random.below(64)));
+  if (random.chance(40)) f.mxcsr = (f.mxcsr & ~0x6000u) | random.below(4) << 13;
+  if (random.chance(20)) f.mxcsr &= ~(random.below(64) << 7);
+  f.ftwx = static_cast<u8>(random.word());
+  for (auto& reg : f.fpr) {
+    const u64 fraction = random.operand() | (random.chance(80) ? u64{1} << 63 : 0), sign_exponent = random.operand();
+    for (unsigned i = 0; i < 8; ++i) reg[i] = static_cast<u8>(fraction >> (8 * i));
+    reg[8] = static_cast<u8>(sign_exponent);
+    reg[9] = static_cast<u8>(sign_exponent >> 8);
+  }
+  for (auto& reg : f.xmm)
+    for (u8& byte : reg) byte = static_cast<u8>(random.operand());
   return f;
 }
 
@@ -61,10 +83,11 @@ struct Mixture {
   u32 total = 0;
 
   Mixture(u32 allowed, Random& random) {
-    constexpr u32 kUsual[kFamilies] = {50, 12, 12, 10, 6, 4, 3, 0, 0};
+    constexpr u32 kUsual[kFamilies] = {50, 12, 12, 10, 6, 4, 3, 0, 0, 6};
     for (unsigned i = 0; i < kFamilies; ++i) {
       if (!(allowed >> i & 1)) continue;
-      weights[i] = kUsual[i] * (random.chance(30) ? 4 : 1);
+      const u32 usual = allowed == kEveryFamily ? kUsual[i] : std::max(kUsual[i], 10u);
+      weights[i] = usual * (random.chance(30) ? 4 : 1);
       total += weights[i];
     }
   }
@@ -87,7 +110,8 @@ Program make_program(const ProgramOptions& options, u64 number) {
   p.number = number;
   p.variant = choose_variant(options.mode, random);
   p.regs = choose_registers(p.variant, random);
-  p.fpu = choose_fpu();
+  p.fpu = choose_fpu(options.families, random);
+  p.uses_fpu = uses_fpu(options.families);
   p.chance = random.word();
   p.returns = random.chance(40);
   p.interrupts = random.chance(25) ? 30 : 0;

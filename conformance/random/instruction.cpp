@@ -24,7 +24,8 @@ class Encoder {
  private:
   void choose_widths() {
     is_memory_ = form_.operand == Operand::memory || (form_.operand == Operand::any && random_.chance(60));
-    if (form_.operand == Operand::memory && random_.chance(2)) is_memory_ = false;  // often #UD
+    if (form_.operand == Operand::memory && !(form_.traits & kMemoryOnly) && random_.chance(2))
+      is_memory_ = false;  // often #UD
     has_66_ = random_.chance(variant_.bits == 64 ? 12 : 20);
     if (form_.traits & kBare) has_66_ = false;
     if (form_.traits & kWide) has_66_ = variant_.bits == 16;
@@ -76,8 +77,8 @@ class Encoder {
   }
 
   void put_modrm() {
-    const u32 reg =
-        form_.family == Family::segment && !form_.reg_mask && !random_.chance(30) ? random_.below(6) : reg_field();
+    const bool names_segment = form_.map == 0 && (form_.opcode == 0x8c || form_.opcode == 0x8e);
+    const u32 reg = names_segment ? random_.below(random_.chance(70) ? 6 : 8) : reg_field();
     if (!is_memory_) return chunk_.byte(0xc0 | reg << 3 | pick_register());
     if (address_bytes_ == 2) return put_memory16(reg);
     put_memory32(reg);
@@ -124,7 +125,7 @@ class Encoder {
       case Immediate::none:
         return;
       case Immediate::b:
-        return chunk_.byte(random_.operand() & (form_.traits & kPositive ? 0x7f : 0xff));
+        return chunk_.byte(random_.operand() & (form_.traits & kPositive ? 0x7f : form_.traits & kSmall ? 7 : 0xff));
       case Immediate::w:
         return chunk_.put(random_.below(64), 2);
       case Immediate::z:

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "conformance/random/scene.hpp"
+#include "conformance/random/limit_row.hpp"
 
 namespace conformance::random {
 namespace {
@@ -275,11 +275,6 @@ bool delivers_to_device(const Scene& s) {
          s.stack_a() >= kRamBytes - 64;
 }
 
-struct WordRow {
-  Limit limit;
-  bool (*holds)(const Scene&, u64 at, u64 a, u64 b);
-};
-
 constexpr WordRow kWordRows[] = {
     {{"emulator_reads_first",
       "the mock walks the page tables once for a read-modify-write of device memory, KVM's emulator again for the "
@@ -300,12 +295,7 @@ constexpr WordRow kWordRows[] = {
      pushes_from_below},
 };
 
-struct Row {
-  Limit limit;
-  bool (*holds)(const Scene&);
-};
-
-constexpr Row kRows[] = {
+constexpr LimitRow kRows[] = {
     {{"enter_does_not_probe", kEnterReason}, enter_probes},
     {{"trap_before_end_of_repetition",
       "QEMU TCG traps with TF after the last iteration of a repeated string instruction as if one were left; SDM vol. "
@@ -337,13 +327,14 @@ constexpr Row kRows[] = {
      delivers_to_device},
 };
 
+}  // namespace
+
 const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b) {
-  for (const WordRow& row : kWordRows)
-    if (row.holds(scene, at, a, b)) return &row;
+  for (const std::span<const WordRow> rows : {std::span<const WordRow>(kWordRows), system_words()})
+    for (const WordRow& row : rows)
+      if (row.holds(scene, at, a, b)) return &row;
   return nullptr;
 }
-
-}  // namespace
 
 Explanation explain(const Program& program, const Outcome& outcome, std::span<const u8> ram_a,
                     std::span<const u8> ram_b) {
@@ -365,10 +356,9 @@ Explanation explain(const Program& program, const Outcome& outcome, std::span<co
       });
   if (found.goes_on) return found;
   found.limits.clear();
-  for (const Row& row : kRows) {
-    if (!row.holds(scene)) continue;
-    note(row.limit);
-    break;
+  for (const std::span<const LimitRow> rows : {std::span<const LimitRow>(kRows), system_limits()}) {
+    for (const LimitRow& row : rows)
+      if (found.limits.empty() && row.holds(scene)) note(row.limit);
   }
   return found;
 }

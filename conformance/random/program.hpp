@@ -35,9 +35,10 @@ struct Program {
   std::vector<Chunk> chunks;
   kvmapi::kvm_regs regs{};
   kvmapi::kvm_fpu fpu{};
-  u64 chance = 0;        // what answers at exits are made of
-  bool returns = false;  // handlers go on by IRET, not by new registers
-  u8 interrupts = 0;     // percent of exits after which one is injected
+  bool uses_fpu = false;  // MXCSR is set and compared, too
+  u64 chance = 0;         // what answers at exits are made of
+  bool returns = false;   // handlers go on by IRET, not by new registers
+  u8 interrupts = 0;      // percent of exits after which one is injected
 };
 
 struct ProgramOptions {

@@ -31,6 +31,8 @@ const std::vector<u8>& image_of(Mode mode) {
   return image;
 }
 
+constexpr unsigned kMxcsrWord = 24 / 4, kXstateBvWord = 512 / 4;
+
 constexpr u32 kMsrs[] = {0x174, 0x175, 0x176, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102};
 constexpr u64 kMsrValues[] = {
     kKernelCs,           kKernelStackTop - 0x40, kSystemCalls, u64{kKernelCs} << 32 | u64{kKernelDs} << 48,
@@ -114,7 +116,7 @@ void World::load_memory(const Program& program, const Code& code) {
 // KVM's emulator goes on with it whatever the registers are now.
 void World::complete_exit() {
   page().immediate_exit = 1;
-  for (unsigned parts = 0; parts < 64 && vcpu_.run(); ++parts) {
+  for (unsigned parts = 0; parts < 2048 && vcpu_.run(); ++parts) {
     auto regs = vcpu_.get_regs();
     if (!regs) break;
     regs->rcx = 1;
@@ -140,7 +142,8 @@ std::string World::start(const Program& program, const Code& code) {
   must("KVM_SET_REGS", vcpu_.set_regs(program.regs));
   is_debugged_ = program.variant.single_step;
   must("KVM_SET_GUEST_DEBUG", debug());
-  must("KVM_SET_FPU", vcpu_.set_fpu(program.fpu));
+  must("KVM_SET_XSAVE", set_fpu(program.fpu));
+  uses_fpu_ = program.uses_fpu;
   kvmapi::kvm_debugregs breakpoints{};
   breakpoints.dr6 = 0xffff0ff0;
   breakpoints.dr7 = 0x400;
@@ -152,6 +155,21 @@ std::string World::start(const Program& program, const Code& code) {
   events.flags = 4 | 1;  // shadow, NMI pending
   must("KVM_SET_VCPU_EVENTS", vcpu_.set_vcpu_events(events));
   return trouble;
+}
+
+// KVM_SET_FPU leaves MXCSR alone. SDM vol. 1, 13.4.1: the image.
+kvmapi::Result<int> World::set_fpu(const kvmapi::kvm_fpu& fpu) {
+  kvmapi::kvm_xsave image{};
+  auto* const bytes = reinterpret_cast<u8*>(image.region.data());
+  const u64 control = u64{fpu.fcw} | u64{fpu.fsw} << 16 | u64{fpu.ftwx} << 32 | u64{fpu.last_opcode} << 48;
+  std::memcpy(bytes, &control, sizeof control);
+  std::memcpy(bytes + 8, &fpu.last_ip, 8);
+  std::memcpy(bytes + 16, &fpu.last_dp, 8);
+  image.region[kMxcsrWord] = fpu.mxcsr;
+  std::memcpy(bytes + 32, fpu.fpr.data(), sizeof fpu.fpr);
+  std::memcpy(bytes + 160, fpu.xmm.data(), sizeof fpu.xmm);
+  image.region[kXstateBvWord] = 3;
+  return vcpu_.set_xsave(image);
 }
 
 void World::set(const kvmapi::kvm_regs& regs, const kvmapi::kvm_sregs* sregs) {
@@ -187,6 +205,8 @@ Snapshot World::run(unsigned patience) {
     std::memcpy(s.io_data.data(), data.data(), std::min(data.size(), s.io_data.size()));
   }
   if (auto fpu = vcpu_.get_fpu(); fpu) s.fpu = *fpu;
+  if (uses_fpu_)
+    if (auto image = vcpu_.get_xsave(); image) s.mxcsr = image->region[kMxcsrWord];
   if (auto debug = vcpu_.get_debugregs(); debug) s.debug = *debug;
   return s;
 }

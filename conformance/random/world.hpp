@@ -21,6 +21,7 @@ struct Snapshot {
   kvmapi::kvm_vcpu_events events{};
   kvmapi::kvm_fpu fpu{};
   kvmapi::kvm_debugregs debug{};
+  u32 mxcsr = 0;  // of programs that use it
 
   kvmapi::Exit reason() const { return static_cast<kvmapi::Exit>(run.exit_reason); }
 };
@@ -54,6 +55,7 @@ class World {
   void complete_exit();
   std::string failed(const char* call, kvmapi::Errno error) const;
   kvmapi::Result<int> debug() const;
+  kvmapi::Result<int> set_fpu(const kvmapi::kvm_fpu& fpu);
   void load_memory(const Program& program, const Code& code);
 
   kvmapi::Backend& backend_;
@@ -63,7 +65,7 @@ class World {
   u8* ram_ = nullptr;
   kvmapi::Cpuid cpuid_;
   kvmapi::kvm_sregs reset_sregs_{}, start_sregs_{};
-  bool is_debugged_ = false;
+  bool is_debugged_ = false, uses_fpu_ = false;
 };
 
 // Ticks of the watchdog since start_watchdog(): a signal every `milliseconds` that ends KVM_RUN with EINTR.

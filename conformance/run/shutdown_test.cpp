@@ -25,6 +25,24 @@ constexpr GuestCase kShutdown[] = {
          },
      .status = Abi::observed,
      .source = "kvm-amd: the vcpu is INITed before the exit, since the VMCB's state is undefined after a shutdown"},
+    {.name = "inside_an_nmi_handler_keeps_nmis_blocked_from_6_4",
+     .guest = Guest::triple_fault,
+     .prepare =
+         [](Machine& m) {
+           auto events = m.t.must(m.vcpu().get_vcpu_events());
+           events.nmi.masked = 1;
+           m.t.must(m.vcpu().set_vcpu_events(events));
+         },
+     .exits = {shutdown()},
+     .needs = {.cap = Cap::VcpuEvents, .vendor = Vendor::amd},
+     .check =
+         [](Machine& m) {
+           const bool stays = m.t.kernel() >= Version{6, 4};
+           EXPECT_EQ(m.t.must(m.vcpu().get_vcpu_events()).nmi.masked, stays);
+         },
+     .status = Abi::observed,
+     .source = "kvm_amd: svm_vcpu_reset() unblocks NMIs at RESET alone; when the mask was one of the vcpu's hflags, "
+               "kvm_vcpu_reset() cleared it at INIT as well"},
 };
 KVM_ROWS("run.shutdown", kSource, kShutdown);
 

@@ -128,10 +128,10 @@ void drop_inner_segments(Core& core, u8 new_cpl) {
   for (const SegReg reg : {ES, DS, FS, GS}) {
     Segment& segment = core.s.seg[reg];
     const bool is_conforming_code = (segment.type() & 0xc) == 0xc;
-    if (!segment.unusable && !is_conforming_code && segment.dpl() < new_cpl) {
-      // APM vol. 3 RETF: the register becomes null; in long mode FS and GS keep their bases.
-      segment = null_segment(0, core.is_long() && (reg == FS || reg == GS) ? segment.base : 0);
-    }
+    if (!segment.unusable && (is_conforming_code || segment.dpl() >= new_cpl)) continue;
+    // APM vol. 3 RETF; SDM vol. 2 IRET: the register becomes null, also the RPL of one that was null. In long mode FS
+    // and GS keep their bases.
+    segment = null_segment(0, core.is_long() && (reg == FS || reg == GS) ? segment.base : 0);
   }
 }
 

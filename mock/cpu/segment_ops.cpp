@@ -1,4 +1,7 @@
 // MOV/POP/PUSH of segment registers, LDS..LGS, LAR, LSL, VERR, VERW, ARPL. SDM vol. 2 (their pages); APM vol. 3.
+#include <cstring>
+
+#include "mock/cpu/memory.hpp"
 #include "mock/cpu/segment.hpp"
 #include "mock/cpu/system_ops.hpp"
 
@@ -8,7 +11,8 @@ namespace {
 // SS loads hold off interrupts and debug traps for one instruction (SDM vol. 3 6.8.3).
 bool load(Core& core, SegReg reg, u16 selector) {
   if (!load_segment(core, reg, selector)) return false;
-  if (reg == SS) {
+  // Of loads in a row only the first does (SDM vol. 3 6.8.3).
+  if (reg == SS && !core.s.interrupt_shadow_mov_ss) {
     core.s.interrupt_shadow_mov_ss = core.shadow_renewed = true;
     core.mode_changed();
   }
@@ -51,32 +55,79 @@ bool mov_to_segment(Core& core, const Op& op) {
   return core.read_operand(op, 1, 2, value) && load(core, static_cast<SegReg>(op.slot[0]), static_cast<u16>(value));
 }
 
-bool mov_from_segment(Core& core, const Op& op) {
-  if (op.slot[1] > GS) return core.raise(UD);
-  return core.write_operand(op, 0, op.is_memory(0) ? 2 : op.size_bytes(), core.s.seg[op.slot[1]].selector);
+// QUIRK(kvm, all, em_store_sreg): device memory is written by KVM's emulator, 8 bytes with REX.W, and it reads the
+// place of SLDT and STR first.
+bool store_selector(Core& core, const Op& op, u16 selector, bool is_read_first) {
+  const unsigned size = op.size_bytes();
+  if (!op.is_memory(0)) return core.set_register(op.slot[0], size, selector), true;
+  u64 address, old;
+  Location there;
+  if (!core.linear(op.segment(), core.effective_address(op), 2, Access::write, address)) return false;
+  if (!locate(core, address, Access::write, core.privilege, there)) return false;
+  if (there.host && address % kPageSize == kPageSize - 1 &&
+      !locate(core, (address + 1) & core.linear_mask, Access::write, core.privilege, there))
+    return false;
+  if (there.host) return core.write_linear(address, &selector, 2);
+  if (is_read_first && !core.read_linear(address, &old, size)) return false;
+  const u64 stored = selector;
+  return core.write_linear(address, &stored, size == 8 ? 8 : 2);
 }
 
+bool mov_from_segment(Core& core, const Op& op) {
+  if (op.slot[1] > GS) return core.raise(UD);
+  return store_selector(core, op, core.s.seg[op.slot[1]].selector, false);
+}
+
+namespace {
+
+// The slot of a segment register on the stack, from `sp` on. QUIRK(kvm, all, em_push_sreg, em_pop_sreg): KVM's
+// emulator, which device memory needs, moves 16 bits of 32.
+bool find_stack_slot(Core& core, u64 sp, unsigned& size, Access access, u64& address) {
+  Location there;
+  if (!core.linear(SS, sp & core.stack_mask(), size, access, address)) return false;
+  if (!locate(core, address, access, core.privilege, there)) return false;
+  if (!there.host && (size == 4 || access == Access::read)) size = 2;
+  return true;
+}
+
+u64 stack_pointer(const Core& core, u64 sp) {
+  const u64 mask = core.stack_mask();
+  return (core.s.gpr[RSP] & ~mask) | (sp & mask);
+}
+
+}  // namespace
+
 bool pop_segment(Core& core, const Op& op) {
-  const u64 rsp = core.s.gpr[RSP];
-  u64 value;
-  if (!core.pop(value, op.size_bytes())) return false;
-  const u64 popped = core.s.gpr[RSP];
-  core.s.gpr[RSP] = rsp;
+  const u64 sp = core.s.gpr[RSP];
+  unsigned size = op.size_bytes();
+  u64 address, value = 0;
+  if (!find_stack_slot(core, sp, size, Access::read, address) || !core.read_linear(address, &value, size)) return false;
+  const u64 popped = stack_pointer(core, sp + op.size_bytes());  // of the old stack
   if (!load(core, static_cast<SegReg>(op.slot[0]), static_cast<u16>(value))) return false;
   core.s.gpr[RSP] = popped;
   return true;
 }
 
-// Only 16 bits are written, the stack moves by the operand size (AMD and current Intel CPUs).
-bool push_segment(Core& core, const Op& op) { return core.push(core.s.seg[op.slot[0]].selector, op.size_bytes()); }
+bool push_segment(Core& core, const Op& op) {
+  const u64 sp = core.s.gpr[RSP] - op.size_bytes(), value = core.s.seg[op.slot[0]].selector;
+  unsigned size = op.size_bytes();
+  u64 address;
+  if (!find_stack_slot(core, sp, size, Access::write, address) || !core.write_linear(address, &value, size))
+    return false;
+  core.s.gpr[RSP] = stack_pointer(core, sp);
+  return true;
+}
 
 template <SegReg reg>
 bool load_far_pointer(Core& core, const Op& op) {
   const unsigned size = op.size_bytes();
   u64 linear, offset = 0;
   u16 selector;
+  u8 pointer[10];  // read in one piece
   if (!core.linear(op.segment(), core.effective_address(op), size + 2, Access::read, linear)) return false;
-  if (!core.read_linear(linear, &offset, size) || !core.read_linear(linear + size, &selector, 2)) return false;
+  if (!core.read_linear(linear, pointer, size + 2)) return false;
+  std::memcpy(&offset, pointer, size);
+  std::memcpy(&selector, pointer + size, 2);
   if (!load_segment(core, reg, selector)) return false;
   core.set_register(op.slot[0], size, offset);
   return true;

@@ -255,16 +255,25 @@ bool ins(Core& core, const Op& op) {
   if (!port_allowed(core, static_cast<u16>(core.s.gpr[RDX]), size)) return false;
   while (w.remaining()) {
     const u64 elements_left = w.remaining();
-    u64 linear, value = 0;
-    if (!core.linear(ES, w.reg(RDI), size, Access::write, linear) || !core.probe_write(linear, size)) return false;
+    u64 linear;
     // As KVM reads ahead (emulate.c, pio_in_emulated): bytes to the end of the page, taken as a number of elements, at
-    // most 1 KiB.
+    // most 1 KiB; before it looks at the destination. Ascending, it writes them in one piece.
     const u64 in_page = core.flags & DF ? w.reg(RDI) % kPageSize : kPageSize - w.reg(RDI) % kPageSize;
     const u64 batch = std::max<u64>(1, std::min({in_page, u64{kReadAheadBytes / size}, elements_left}));
-    if (!port_in(core, static_cast<u16>(core.s.gpr[RDX]), size, batch, value)) return false;
-    if (!core.write_linear(linear, &value, size)) return false;
-    w.advance(RDI, size);
-    w.count(1);
+    const u64 written = w.repeats() && !(core.flags & DF) ? batch : 1;
+    u8 data[kReadAheadBytes];
+    for (u64 i = 0; i < written; ++i) {
+      u64 value;
+      if (!port_in(core, static_cast<u16>(core.s.gpr[RDX]), size, batch - i, value)) return false;
+      std::memcpy(data + i * size, &value, size);
+    }
+    const unsigned bytes = static_cast<unsigned>(written) * size;
+    if (!core.linear(ES, w.reg(RDI), bytes, Access::write, linear) || !core.write_linear(linear, data, bytes)) {
+      core.ins_used = core.ins_count;  // what has been read is lost
+      return false;
+    }
+    w.advance(RDI, size, written);
+    w.count(written);
     if (!w.repeats() || (w.pause() && core.ins_used == core.ins_count)) return w.suspend();
   }
   return true;

@@ -27,6 +27,8 @@ bool sgdt(Core& core, const Op& op);
 bool sidt(Core& core, const Op& op);
 bool lldt(Core& core, const Op& op);
 bool ltr(Core& core, const Op& op);
+// To a register or memory; `is_read_first` matters to devices alone.
+bool store_selector(Core& core, const Op& op, u16 selector, bool is_read_first);
 bool sldt(Core& core, const Op& op);
 bool str(Core& core, const Op& op);
 

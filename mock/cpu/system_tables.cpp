@@ -48,10 +48,10 @@ bool read_system_segment(Core& core, Selector selector, u32 types, Descriptor& d
   return true;
 }
 
-bool store_selector(Core& core, const Op& op, u16 selector) {
+bool store_table_selector(Core& core, const Op& op, u16 selector) {
   if (!is_protected_only(core)) return false;
   if (is_umip_protected(core)) return core.raise(GP, 0);
-  return core.write_operand(op, 0, op.is_memory(0) ? 2 : op.size_bytes(), selector);
+  return store_selector(core, op, selector, true);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ bool ltr(Core& core, const Op& op) {
   return true;
 }
 
-bool sldt(Core& core, const Op& op) { return store_selector(core, op, core.s.ldtr.selector); }
-bool str(Core& core, const Op& op) { return store_selector(core, op, core.s.tr.selector); }
+bool sldt(Core& core, const Op& op) { return store_table_selector(core, op, core.s.ldtr.selector); }
+bool str(Core& core, const Op& op) { return store_table_selector(core, op, core.s.tr.selector); }
 
 }  // namespace mock::cpu

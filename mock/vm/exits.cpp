@@ -95,7 +95,10 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
 }
 
 void Vcpu::init_registers() {
+  const bool nmi_blocked = state().nmi_blocked;
   cpu_.init();
+  // QUIRK(kvm_amd, since 6.4, svm_vcpu_reset): NMIs are unblocked at RESET alone.
+  if (vm_.profile().since(6, 4)) state().nmi_blocked = nmi_blocked;
   set_reset_state();
   events_ = {};
   state_changed_ = translations_changed_ = true;

@@ -1,0 +1,30 @@
+// Limits as rows: a name, a reason, a predicate. limits.cpp asks them in order.
+#pragma once
+
+#include <span>
+
+#include "conformance/random/limits.hpp"
+#include "conformance/random/scene.hpp"
+
+namespace conformance::random {
+
+// A word of memory that differs for a known reason. Several may meet in one difference.
+struct WordRow {
+  Limit limit;
+  bool (*holds)(const Scene&, u64 at, u64 a, u64 b);
+};
+
+// A difference after which the program is over.
+struct LimitRow {
+  Limit limit;
+  bool (*holds)(const Scene&);
+};
+
+// Segment registers, descriptor tables, ports: limits_system.cpp.
+std::span<const WordRow> system_words();
+std::span<const LimitRow> system_limits();
+
+// The row of a word that differs; nullptr: none.
+const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b);
+
+}  // namespace conformance::random
