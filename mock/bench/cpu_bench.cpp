@@ -100,6 +100,23 @@ void create_run_destroy(benchmark::State& state) {
   }
 }
 
+// Zeros are code (add %al, (%rax)) that stores into its own page, where each of the first instructions has been the
+// start of a block. A store to code asks which blocks it hits; that must not grow with the number of blocks.
+void store_among_blocks(benchmark::State& state) {
+  constexpr u64 kInstructionBytes = 2;
+  const auto blocks = static_cast<u64>(state.range(0));
+  FlatMachine machine;
+  machine.long_mode(kCode);
+  machine.reg(RAX) = kCode;
+  u64 at = 0;
+  const auto step = [&] {
+    machine.s().rip = kCode + kInstructionBytes * (at++ % blocks);
+    if (machine.cpu.run(1) != Stop::budget) state.SkipWithError("unexpected stop");
+  };
+  while (at < blocks) step();
+  for (auto _ : state) step();
+}
+
 using namespace std::string_view_literals;
 
 const bool kRegistered = [] {
@@ -122,6 +139,7 @@ const bool kRegistered = [] {
   benchmark::RegisterBenchmark("exit/mmio_write", run_exit, "\x89\x03\xeb\xfc"sv, Stop::mmio_write);
   benchmark::RegisterBenchmark("exit/mmio_read", run_exit, "\x8b\x03\xeb\xfc"sv, Stop::mmio_read);
   benchmark::RegisterBenchmark("cpu/create_run_destroy", create_run_destroy);
+  benchmark::RegisterBenchmark("scale/store_among_blocks", store_among_blocks)->Arg(64)->Arg(512)->Arg(2040);
   return true;
 }();
 

@@ -77,10 +77,15 @@ struct BlockCache {
   void kill(Block* block);
   void clear();
 
+  // One of the blocks with bytes in a line. Lives in the arena.
+  struct Entry {
+    Block* block;
+    Entry* next;
+  };
   struct CodePage {
     const u8* page = nullptr;
-    std::vector<Block*> blocks;
-    u64 lines = 0;  // 64-byte lines with code
+    u64 lines = 0;              // 64-byte lines with code
+    Entry** entries = nullptr;  // by line
   };
 
   Arena arena;
@@ -91,6 +96,7 @@ struct BlockCache {
  private:
   CodePage* find_page(const u8* host_page);
   CodePage& get_page(const u8* host_page);
+  void note(Block* block, const u8* host, unsigned size);
 };
 
 // Verified block for state.rip in the current mode, or null with a fault recorded.

@@ -1,5 +1,6 @@
 // Storage of decoded blocks: arena, hash table by host address, and which pages hold code.
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "mock/cpu/block.hpp"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t kFirstChunk = 4096;
 constexpr std::size_t kLastChunk = 1 << 20;
 constexpr std::size_t kFirstTable = 16;
+constexpr u64 kLines = kPageSize / 64;
 
 const u8* page_of(const u8* host) {
   return reinterpret_cast<const u8*>(reinterpret_cast<u64>(host) & ~(kPageSize - 1));
@@ -25,6 +27,20 @@ u64 hash_of(const u8* host, u64 rip, u64 key) {
 u64 lines_of(u64 offset, unsigned size) {
   const u64 first = offset / 64, last = (offset + size - 1) / 64;
   return (~u64{0} >> (63 - (last - first))) << first;
+}
+
+bool overlaps(const Block& block, const u8* host, unsigned size) {
+  const auto touches = [&](const u8* bytes, unsigned length) { return host < bytes + length && bytes < host + size; };
+  return touches(block.host, block.first_length) ||
+         (block.host2 && touches(block.host2, block.length - block.first_length));
+}
+
+// Both parts may lie in one page of the host.
+u64 lines_in(const Block& block, const u8* page) {
+  u64 lines = 0;
+  if (page_of(block.host) == page) lines |= lines_of(static_cast<u64>(block.host - page), block.first_length);
+  if (block.host2 == page) lines |= lines_of(0, block.length - block.first_length);
+  return lines;
 }
 
 }  // namespace
@@ -77,13 +93,19 @@ void BlockCache::insert(Block* block) {
   block->hash_next = head;
   head = block;
   ++block_count;
-  const auto note = [&](const u8* host, unsigned size) {
-    CodePage& page = get_page(page_of(host));
-    page.blocks.push_back(block);
-    page.lines |= lines_of(static_cast<u64>(host - page.page), size);
-  };
-  note(block->host, block->first_length);
-  if (block->host2) note(block->host2, block->length - block->first_length);
+  note(block, block->host, block->first_length);
+  if (block->host2) note(block, block->host2, block->length - block->first_length);
+}
+
+// The block has these bytes of a page.
+void BlockCache::note(Block* block, const u8* host, unsigned size) {
+  CodePage& page = get_page(page_of(host));
+  const u64 lines = lines_of(static_cast<u64>(host - page.page), size);
+  for (u64 left = lines; left; left &= left - 1) {
+    Entry*& head = page.entries[std::countr_zero(left)];
+    head = new (arena.allocate(sizeof(Entry))) Entry{block, head};
+  }
+  page.lines |= lines;
 }
 
 BlockCache::CodePage* BlockCache::find_page(const u8* host_page) {
@@ -109,13 +131,14 @@ BlockCache::CodePage& BlockCache::get_page(const u8* host_page) {
       if (!page.page) continue;
       u64 i = reinterpret_cast<u64>(page.page) >> 12;
       while (pages[i & (pages.size() - 1)].page) ++i;
-      pages[i & (pages.size() - 1)] = std::move(page);
+      pages[i & (pages.size() - 1)] = page;
     }
   }
   u64 i = reinterpret_cast<u64>(host_page) >> 12;
   while (pages[i & (pages.size() - 1)].page) ++i;
   CodePage& page = pages[i & (pages.size() - 1)];
   page.page = host_page;
+  page.entries = new (arena.allocate(kLines * sizeof(Entry*))) Entry* [kLines] {};
   ++page_count;
   return page;
 }
@@ -132,37 +155,28 @@ void BlockCache::kill(Block* block) {
   block->dead = true;
 }
 
+// Only the lines that are written, and those of the blocks that die with them, are looked at.
 bool BlockCache::write(const u8* host, unsigned size) {
   CodePage* const page = find_page(page_of(host));
-  if (!page || !(page->lines & lines_of(static_cast<u64>(host - page->page), size))) return false;
-  const u8* const end = host + size;
-  const auto overlaps = [&](const Block* block) {
-    const bool first = host < block->host + block->first_length && block->host < end;
-    const bool second =
-        block->host2 && host < block->host2 + (block->length - block->first_length) && block->host2 < end;
-    return first || second;
-  };
-  bool any = false;
-  u64 lines = 0;
-  for (std::size_t i = 0; i < page->blocks.size();) {
-    Block* const block = page->blocks[i];
-    if (!block->dead && overlaps(block)) {
-      kill(block);
-      any = true;
-    }
-    if (block->dead) {
-      page->blocks[i] = page->blocks.back();
-      page->blocks.pop_back();
-      continue;
-    }
-    if (page_of(block->host) == page->page)
-      lines |= lines_of(static_cast<u64>(block->host - page->page), block->first_length);
-    else
-      lines |= lines_of(0, block->length - block->first_length);
-    ++i;
+  if (!page) return false;
+  const u64 written = page->lines & lines_of(static_cast<u64>(host - page->page), size);
+  u64 lost = 0;
+  for (u64 left = written; left; left &= left - 1)
+    for (const Entry* entry = page->entries[std::countr_zero(left)]; entry; entry = entry->next)
+      if (!entry->block->dead && overlaps(*entry->block, host, size)) {
+        kill(entry->block);
+        lost |= lines_in(*entry->block, page->page);
+      }
+  for (u64 left = written | lost; left; left &= left - 1) {
+    const int line = std::countr_zero(left);
+    for (Entry** at = &page->entries[line]; *at;)
+      if ((*at)->block->dead)
+        *at = (*at)->next;
+      else
+        at = &(*at)->next;
+    if (!page->entries[line]) page->lines &= ~(u64{1} << line);
   }
-  page->lines = lines;
-  return any;
+  return lost;
 }
 
 void BlockCache::clear() {

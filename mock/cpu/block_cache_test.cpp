@@ -199,6 +199,34 @@ TEST(BlockCache, writes_beside_code_leave_its_blocks_alone) {
   EXPECT_LE(m.cpu.core().blocks->block_count, 4u);
 }
 
+TEST(BlockCache, a_write_kills_what_it_touches_and_nothing_else) {
+  FlatMachine m;
+  BlockCache& cache = *m.cpu.core().blocks;
+  u8* const page = m.bus.ram() + 0x3000;
+  m.load(0x1000, std::string(100, '\x40') + '\xf4');        // four blocks, of 32, 32, 32 and 5 bytes
+  m.load(0x10c0, std::string_view("\x40\xf4", 2));          // one, in a line that no other block has
+  m.load(0x2fff, std::string_view("\xb8\1\0\0\0\xf4", 6));  // two: one has bytes of both pages
+  for (const u64 start : {0x1000, 0x10c0, 0x2fff}) {
+    m.protected_mode(start);
+    ASSERT_EQ(m.cpu.run(200), Stop::hlt);
+  }
+  ASSERT_EQ(cache.block_count, 7u);
+  EXPECT_FALSE(cache.write(m.bus.ram() + 0x1065, 0x5b));  // behind the code, in the same line
+  EXPECT_FALSE(cache.write(m.bus.ram() + 0x1080, 0x40));  // a line without code
+  EXPECT_EQ(cache.block_count, 7u);
+  EXPECT_TRUE(cache.write(m.bus.ram() + 0x103f, 2));  // the end of the second block, the start of the third
+  EXPECT_EQ(cache.block_count, 5u);
+  EXPECT_FALSE(cache.write(m.bus.ram() + 0x1020, 64));  // which are gone
+  EXPECT_TRUE(cache.write(m.bus.ram() + 0x1000, 0xc0));
+  EXPECT_EQ(cache.block_count, 3u);
+  EXPECT_TRUE(cache.has_code(m.bus.ram() + 0x1000));
+  EXPECT_TRUE(cache.write(m.bus.ram() + 0x10c1, 1));
+  EXPECT_FALSE(cache.has_code(m.bus.ram() + 0x1000));
+  EXPECT_TRUE(cache.write(page + 3, 2));
+  EXPECT_EQ(cache.block_count, 0u);
+  EXPECT_FALSE(cache.has_code(page));
+}
+
 // mov $3, %ecx; rep movsb; hlt under TF; #DB: inc %ebx; iret. The handler's return leads to code that was stepped
 // before.
 TEST(BlockCache, every_iteration_traps_also_after_a_return_to_code_that_was_stepped_before) {
