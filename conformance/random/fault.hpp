@@ -36,6 +36,12 @@ struct Instruction {
     bool is_write;
   };
   std::vector<Access> accesses(const kvmapi::kvm_regs& regs) const;
+
+  bool is_repeated() const {
+    return info.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+  }
+  // CX, ECX or RCX, as the address size says.
+  u64 count(const kvmapi::kvm_regs& regs) const { return regs.rcx & (~u64{0} >> (64 - info.address_width)); }
 };
 
 // The instruction at RIP of the code under test.

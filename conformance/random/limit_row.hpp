@@ -23,6 +23,8 @@ struct LimitRow {
 // Segment registers, descriptor tables, ports: limits_system.cpp.
 std::span<const WordRow> system_words();
 std::span<const LimitRow> system_limits();
+// Single steps: limits_debug.cpp.
+std::span<const LimitRow> debug_limits();
 
 // The row of a word that differs; nullptr: none.
 const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b);

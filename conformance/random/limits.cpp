@@ -227,10 +227,8 @@ bool traps_before_end(const Scene& s) {
   if (!s.a_exits(Exit::Debug) || !s.b_exits(Exit::Debug)) return false;
   const kvmapi::kvm_regs &a = s.outcome.a.regs, &b = s.outcome.b.regs;
   const auto instruction = s.at(b.rip);
-  if (!instruction ||
-      !(instruction->info.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE)) ||
-      a.rip != b.rip + instruction->info.length || (a.rcx & width_mask(instruction->info.address_width)) ||
-      (a.rflags ^ b.rflags) != (b.rflags & kRf))
+  if (!instruction || !instruction->is_repeated() || a.rip != b.rip + instruction->info.length ||
+      instruction->count(a) || (a.rflags ^ b.rflags) != (b.rflags & kRf))
     return false;
   return s.differs_only(
       [](const std::string& path) { return path == "debug.pc" || path == "regs.rip" || path == "regs.rflags"; },
@@ -356,7 +354,7 @@ Explanation explain(const Program& program, const Outcome& outcome, std::span<co
       });
   if (found.goes_on) return found;
   found.limits.clear();
-  for (const std::span<const LimitRow> rows : {std::span<const LimitRow>(kRows), system_limits()}) {
+  for (const std::span<const LimitRow> rows : {std::span<const LimitRow>(kRows), system_limits(), debug_limits()}) {
     for (const LimitRow& row : rows)
       if (found.limits.empty() && row.holds(scene)) note(row.limit);
   }

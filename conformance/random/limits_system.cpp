@@ -9,8 +9,6 @@ namespace {
 
 using kvmapi::Exit;
 
-constexpr u64 kRf = 0x10000;
-
 bool is_null(u64 selector) { return (selector & 0xfffc) == 0; }
 
 // Where the tables of the programs map an address to.
@@ -115,11 +113,26 @@ bool emulator_sees_rex_r(const Scene& s) {
   return s.a_exits(Exit::Mmio) && stored && rip + stored->info.length == s.outcome.a.regs.rip;
 }
 
+// An operand begins in device memory and ends on another page.
+bool crosses_from_device(const Instruction& instruction, const Scene& s) {
+  for (const Instruction::Access& access : instruction.accesses(s.regs))
+    if (physical(access.offset) >= kRamBytes && access.offset / kPage != (access.offset + access.bytes - 1) / kPage)
+      return true;
+  return false;
+}
+
+// The kernel stays at the instruction for ever, or says at each step that it is still there. The mock has stored, or
+// found that the operand's second page is not there.
 bool emulator_repeats_table_store(const Scene& s) {
-  if (s.outcome.b.error != EINTR || !s.a_exits(Exit::Mmio)) return false;
-  const auto instruction = s.at(s.outcome.b.regs.rip);
-  return instruction &&
-         (instruction->info.mnemonic == ZYDIS_MNEMONIC_SGDT || instruction->info.mnemonic == ZYDIS_MNEMONIC_SIDT);
+  const bool is_step = s.program.variant.single_step && s.b_exits(Exit::Debug);
+  if (s.outcome.b.error != EINTR && !is_step) return false;
+  const u64 rip = s.outcome.b.regs.rip;
+  const auto store = s.at(rip);
+  if (!store || (store->info.mnemonic != ZYDIS_MNEMONIC_SGDT && store->info.mnemonic != ZYDIS_MNEMONIC_SIDT))
+    return false;
+  if (s.a_raised(14)) return s.fault_a->rip == rip && crosses_from_device(*store, s);
+  return s.a_exits(Exit::Mmio) && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write &&
+         s.outcome.a.regs.rip == rip + store->info.length;
 }
 
 // The mock is about to run a handler whose frame lies in device memory.
@@ -147,17 +160,14 @@ bool gives_up_before_second_page(const Scene& s) {
   constexpr ZydisMnemonic kUnknown[] = {ZYDIS_MNEMONIC_LAR, ZYDIS_MNEMONIC_LSL, ZYDIS_MNEMONIC_VERR,
                                         ZYDIS_MNEMONIC_VERW};
   if (std::find(std::begin(kUnknown), std::end(kUnknown), mnemonic) == std::end(kUnknown)) return false;
-  for (const Instruction::Access& access : s.instruction->accesses(s.regs))
-    if (physical(access.offset) >= kRamBytes && access.offset / kPage != (access.offset + access.bytes - 1) / kPage)
-      return true;
-  return false;
+  return crosses_from_device(*s.instruction, s);
 }
 
 bool drops_rf_at_int1(const Scene& s, u64 at, u64 a, u64 b) {
   if (!s.a_raised(1) || s.fault_a->rip == 0 || s.fault_a->rip >= kRamBytes || s.ram_a[s.fault_a->rip - 1] != 0xf1)
     return false;
-  const u64 bit = (s.fault_a->rflags_at - at) * 8;
-  return bit < 64 && (a ^ b) == kRf << bit && (a & ~b);
+  const u64 byte = s.fault_a->rflags_at + 2 - at;
+  return byte < 8 && (a ^ b) == u64{1} << 8 * byte && (a & ~b);
 }
 
 constexpr WordRow kWords[] = {

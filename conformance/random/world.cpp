@@ -184,13 +184,11 @@ kvmapi::Result<int> World::debug() const { return vcpu_.set_guest_debug({.contro
 Snapshot World::run(unsigned patience) {
   Snapshot s;
   const unsigned first = watchdog_ticks();
-  // Kernels set bits of interrupt_bitmap here and never clear one.
-  auto sync_regs = page().s.as<kvmapi::kvm_sync_regs>();
-  sync_regs.sregs.interrupt_bitmap = {};
-  page().s.set(sync_regs);
   // DR7 of a debug exit: KVM leaves what was there when its emulator makes the step.
   page().exit.words[3] = 0;
   for (;;) {
+    // Kernels set bits of interrupt_bitmap here and never clear one.
+    reinterpret_cast<kvmapi::kvm_sync_regs*>(page().s.words.data())->sregs.interrupt_bitmap = {};
     auto result = vcpu_.run();
     s.error = result ? 0 : result.error().value();
     if (s.error != EINTR || watchdog_ticks() - first > patience) break;

@@ -194,6 +194,7 @@ bool xgetbv(Core& core, const Op&) {
 bool xsetbv(Core& core, const Op&) {
   if (!(core.s.cr4 & CR4_OSXSAVE)) return core.raise(UD);
   if (core.s.cpl || static_cast<u32>(core.s.gpr[RCX]) != 0) return core.raise(GP, 0);
+  core.is_intercepted = true;
   return set_xcr0(core, static_cast<u32>(core.s.gpr[RAX]) | core.s.gpr[RDX] << 32);
 }
 

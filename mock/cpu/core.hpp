@@ -269,6 +269,7 @@ struct Core {
   bool shadow_renewed = false;  // set by STI, MOV SS, POP SS: this shadow is theirs, for the next instruction
   bool keep_rf = false;         // set by IRET: RF stays for the next instruction
   bool mid_repetition = false;  // a repeated string instruction has iterations left
+  bool is_intercepted = false;  // this instruction is one that the owner executes: CPUID, WBINVD ...
   bool is_emulated = false;     // it goes on after an answer from user space, as in KVM's emulator
   JumpEntry* jumps;
   u64 jump_byte_mask = 0;

@@ -36,7 +36,7 @@ void retire_waiting(Core& core) {
   const bool shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
   if (!(core.flags & (TF | RF)) && !shadow && !core.breakpoint_hits) [[likely]]
     return;
-  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = false;
+  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = core.is_intercepted = false;
   finish_step(core, core.flags & TF, shadow);
 }
 

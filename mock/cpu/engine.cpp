@@ -222,7 +222,7 @@ Stop left_after_instruction(Core& core) {
 // One instruction at a time, or the last ones of the budget. Stop::budget: go on.
 __attribute__((noinline)) Stop run_step(Core& core, s64& budget) {
   const bool trap = core.flags & TF, shadow = core.s.interrupt_shadow_sti || core.s.interrupt_shadow_mov_ss;
-  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = false;
+  core.shadow_renewed = core.keep_rf = core.mid_repetition = core.event_delivered = core.is_intercepted = false;
   if (core.breakpoints_armed && !(core.flags & RF) && hits_code_breakpoint(core)) {
     budget = std::max<s64>(budget - 1, 0);  // a handler with a breakpoint on itself must not hold the CPU for ever
     return kGoOn;
@@ -306,6 +306,7 @@ Stop boundary(Core& core) {
     s.event = {};
     if (s.owner.takes_debug && event.kind == Event::Kind::exception && event.vector == DB) {
       core.info.dr6 = event.payload;
+      core.info.is_intercepted = core.is_intercepted;
       return stopped(core, Stop::debug);
     }
     if (s.owner.steps && is_given_by_owner(event) && linear_rip(core) != s.owner.step_rip)

@@ -56,7 +56,7 @@ bool cpuid(Core& core, const Op&) {
   core.s.gpr[RBX] = r.ebx;
   core.s.gpr[RCX] = r.ecx;
   core.s.gpr[RDX] = r.edx;
-  return true;
+  return core.is_intercepted = true;
 }
 
 bool rdtsc(Core& core, const Op&) {
@@ -125,7 +125,10 @@ bool invpcid(Core& core, const Op& op) {
   return true;
 }
 
-bool wbinvd(Core& core, const Op&) { return core.s.cpl ? core.raise(GP, 0) : true; }
+bool wbinvd(Core& core, const Op&) {
+  if (core.s.cpl) return core.raise(GP, 0);
+  return core.is_intercepted = true;
+}
 
 // VMRUN, VMLOAD, VMSAVE, STGI, CLGI, INVLPGA, SKINIT: no nested virtualisation, so EFER.SVME is 0.
 bool svm_instruction(Core& core, const Op&) { return core.raise(UD); }

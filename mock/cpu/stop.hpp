@@ -51,6 +51,7 @@ struct StopInfo {
   // debug
   u8 vector = 0;
   u64 dr6 = 0;
+  bool is_intercepted = false;  // the step was over an instruction that the owner executes
 };
 
 }  // namespace mock::cpu

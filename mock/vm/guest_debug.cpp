@@ -126,6 +126,7 @@ Stop Vcpu::run_debugged() {
       if (before[i] != after[i]) hits |= u64{1} << i;
   }
   if (!hits) return stop;
+  if (hits == kDr6SingleStep && cpu_.stop_info().is_intercepted) return exit_emulated_step(), Stop::debug;
   exit_debug(DB, kDr6Fixed | hits, debug_exit_dr7());
   return Stop::debug;
 }

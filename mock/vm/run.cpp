@@ -62,12 +62,13 @@ MOCK_VM_STEP Result<int> Vcpu::run_guest(SignalScope& signals) {
   if (completion_ != Completion::none) {
     const bool is_step = is_stepping();
     const bool is_emulated = is_step && (completion_ == Completion::mmio || cpu_.waits_for_string());
-    const bool is_retired = is_step && cpu_.is_retired();
+    // An instruction that KVM skips ends a step only with TF, one of its emulator whenever steps are asked for.
+    const bool ends_step = is_step && !cpu_.is_retired() && (is_emulated || cpu_.rflags() & TF);
     Result<Next> completed = complete_pending();
     if (!completed) return err(completed.error());
     if (is_step) forget_step(is_emulated);
     if (*completed == Next::exit) return 0;
-    if (is_step && !is_retired) {
+    if (ends_step) {
       exit_emulated_step();
       return 0;
     }

@@ -1,0 +1,96 @@
+// Limits that concern single steps and the interrupt shadow.
+#include <algorithm>
+
+#include "conformance/random/limit_row.hpp"
+
+namespace conformance::random {
+namespace {
+
+using kvmapi::Exit;
+
+constexpr u64 kIf = 0x200;
+constexpr u8 kShadows = 3;  // KVM_X86_SHADOW_INT_MOV_SS, KVM_X86_SHADOW_INT_STI: kvm_amd does not tell them apart
+
+bool is_one_of(const std::optional<Instruction>& instruction, std::initializer_list<ZydisMnemonic> mnemonics) {
+  return instruction && std::find(mnemonics.begin(), mnemonics.end(), instruction->info.mnemonic) != mnemonics.end();
+}
+
+// RFLAGS that the code went on with after the last exit.
+u64 flags_before(const Scene& s) {
+  const auto handler = fault_of(s.outcome.before, s.ram_a, s.program.variant.mode);
+  if (!handler) return s.outcome.before.regs.rflags;
+  return s.program.returns ? handler->rflags : s.program.regs.rflags;
+}
+
+bool known_words_alone(const Scene& s, std::initializer_list<std::string_view> fields) {
+  return s.differs_only(
+      [&](const std::string& path) { return std::find(fields.begin(), fields.end(), path) != fields.end(); },
+      [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
+}
+
+// A step over STI with IF set before.
+bool shadows_again(const Scene& s) {
+  return s.a_exits(Exit::Debug) && s.b_exits(Exit::Debug) && flags_before(s) & kIf &&
+         is_one_of(s.ending_at(s.outcome.a.regs.rip), {ZYDIS_MNEMONIC_STI}) && !s.outcome.a.events.interrupt.shadow &&
+         s.outcome.b.events.interrupt.shadow == kShadows &&
+         known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});
+}
+
+// STI, INT n: the mock sees the open window at the handler's first instruction, the kernel after that.
+bool shadows_handler(const Scene& s) {
+  if (!s.a_exits(Exit::IrqWindowOpen) || !s.b_exits(Exit::Hlt) || !s.is_handler() || !s.fault_a) return false;
+  if (s.outcome.a.regs.rip % 8 || s.outcome.b.regs.rip != s.outcome.a.regs.rip + 1) return false;
+  const auto interrupt = s.ending_at(s.fault_a->rip);
+  return is_one_of(interrupt, {ZYDIS_MNEMONIC_INT, ZYDIS_MNEMONIC_INT1, ZYDIS_MNEMONIC_INT3, ZYDIS_MNEMONIC_INTO}) &&
+         is_one_of(s.ending_at(s.fault_a->rip - interrupt->info.length), {ZYDIS_MNEMONIC_STI}) &&
+         known_words_alone(s, {"exit_reason", "regs.rip"});
+}
+
+// Steps that POPF or KVM's emulator has ended go on here: the emulator finishes the instruction.
+bool steps_without_count(const Scene& s) {
+  const kvmapi::kvm_regs& before = s.outcome.before.regs;
+  if (!s.program.variant.single_step || !s.b_exits(Exit::Debug) || s.outcome.a.regs.rip == s.outcome.b.regs.rip)
+    return false;
+  const auto instruction = s.at(before.rip);
+  return instruction && instruction->info.meta.category == ZYDIS_CATEGORY_IOSTRINGOP && instruction->is_repeated() &&
+         !instruction->count(before) && s.outcome.b.regs.rip == before.rip + instruction->info.length;
+}
+
+// After the exit of a step over CPUID the kernel steps no more: it does not stop, or pushes no TF.
+bool skips_without_tf(const Scene& s) {
+  const Snapshot& before = s.outcome.before;
+  if (!s.program.variant.single_step || before.reason() != Exit::Debug) return false;
+  if (!is_one_of(s.ending_at(before.regs.rip), {ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_INVD, ZYDIS_MNEMONIC_WBINVD}))
+    return false;
+  if (s.a_exits(Exit::Debug)) {
+    const auto next = s.at(before.regs.rip);
+    return next && s.outcome.a.regs.rip == before.regs.rip + next->info.length &&
+           s.outcome.b.regs.rip != s.outcome.a.regs.rip;
+  }
+  return s.fault_a && s.only_memory([&](u64 at, u64 a, u64 b) {
+    const u64 tf_at = s.fault_a->rflags_at + 1 - at;
+    return (tf_at < 8 && (a ^ b) == u64{1} << 8 * tf_at && (a & ~b)) || explain_word(s, at, a, b);
+  });
+}
+
+constexpr LimitRow kRows[] = {
+    {{"sti_shadows_again",
+      "QEMU TCG begins an interrupt shadow at STI though interrupts were enabled before; SDM vol. 2, STI"},
+     shadows_again},
+    {{"shadow_lasts_in_handler",
+      "QEMU TCG holds the shadow of STI over the delivery of INT n; SDM vol. 2, STI: until the next instruction's end"},
+     shadows_handler},
+    {{"string_io_without_count",
+      "QEMU TCG intercepts repeated INS and OUTS with a count of 0, and KVM's emulator ends the step"},
+     steps_without_count},
+    {{"skip_clears_tf",
+      "without the processor's next RIP, which QEMU TCG does not give, KVM skips an intercepted instruction by its "
+      "emulator, and if RF was set stores RFLAGS without the TF of single steps; x86_emulate_instruction()"},
+     skips_without_tf},
+};
+
+}  // namespace
+
+std::span<const LimitRow> debug_limits() { return kRows; }
+
+}  // namespace conformance::random
