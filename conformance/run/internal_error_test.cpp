@@ -19,6 +19,17 @@ constexpr GuestCase kRows[] = {
      .guest = Guest::jump_to_hole,
      .exits = {internal_error(kEmulation)},
      .status = Abi::observed},
+    {.name = "code_fetch_from_a_hole_by_ring_3_is_an_invalid_opcode",
+     .guest = Guest::user_jump_to_hole,
+     .exits = {taken(6)},
+     .check =
+         [](Machine& m) {
+           const auto frame = m.frame(6);
+           EXPECT_EQ(frame.rip, guests::kMmioBase + 0x10);
+           EXPECT_EQ(frame.cs, guests::kUserCs);
+         },
+     .status = Abi::observed,
+     .source = "handle_emulation_failure: user space is told of what ring 0 does alone"},
     {.name = "vcpu_without_memory_at_its_code_stays_where_it_is",
      .guest = Guest::hlt,
      .modes = {Mode::prot32, Mode::long64},

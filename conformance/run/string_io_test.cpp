@@ -8,6 +8,8 @@ namespace conformance {
 namespace {
 
 using guests::kData;
+using guests::kMmioBase;
+constexpr auto kSecondPage = kData + 0x1000;
 
 constexpr auto put_text = [](Machine& m) { m.poke_text(kData, "abcdefghijkl"); };
 
@@ -145,6 +147,34 @@ constexpr GuestCase kIns[] = {
      .finish = {.rcx = 0, .rdi = kData - 1},
      .check = [](Machine& m) { EXPECT_EQ(m.text_at(kData, 3), "cba"); },
      .status = Abi::observed},
+    {.name = "to_a_device_upwards_writes_what_was_read_in_words",
+     .guest = Guest::rep_insb,
+     .modes = {Mode::prot32, Mode::long64},
+     .start = {.rcx = 15, .rdi = kMmioBase},
+     .exits = {io_in(0x20, 1, "abcdefghijklmno", 15), mmio_write(kMmioBase, "abcdefgh"),
+               mmio_write(kMmioBase + 8, "ijklmno"), hlt()},
+     .finish = {.rcx = 0, .rdi = kMmioBase + 15},
+     .status = Abi::observed},
+    {.name = "to_a_device_downwards_asks_again_after_each_element",
+     .guest = Guest::rep_insb_down,
+     .modes = {Mode::prot32, Mode::long64},
+     .start = {.rcx = 3, .rdi = kMmioBase + 0x12},
+     .exits = {io_in(0x20, 1, "abc", 3),
+               mmio_write(kMmioBase + 0x12, "a").then([](Machine& m) { EXPECT_EQ(m.regs().rcx, 2u); }),
+               io_in(0x20, 1, "bx", 2),
+               mmio_write(kMmioBase + 0x11, "b").then([](Machine& m) { EXPECT_EQ(m.regs().rcx, 1u); }),
+               io_in(0x20, 1, "c"), mmio_write(kMmioBase + 0x10, "c"), hlt()},
+     .finish = {.rcx = 0, .rdi = kMmioBase + 0xf},
+     .status = Abi::observed},
+    {.name = "fault_on_the_second_page_leaves_what_lies_on_the_first",
+     .guest = Guest::insl,
+     .modes = {Mode::paged32, Mode::pae32, Mode::long64},
+     .start = {.rdi = kSecondPage - 2},
+     .prepare = [](Machine& m) { m.change_pte(kSecondPage, 0, 1); },
+     .exits = {io_in(0x20, 4, "wxyz"), taken(14)},
+     .check = [](Machine& m) { EXPECT_EQ(m.text_at(kSecondPage - 2, 2), "wx"); },
+     .status = Abi::observed,
+     .source = "emulate.c, emulator_read_write(): page by page"},
     {.name = "rep_with_rcx_0_does_not_exit", .guest = Guest::rep_insb, .start = {.rdi = kData}, .exits = {hlt()}},
 };
 KVM_ROWS("run.ins", "api.rst 5: KVM_EXIT_IO", kIns);

@@ -71,7 +71,7 @@ __attribute__((noinline)) Block* find_block(Core& core) {
   if (!here.host) {
     core.info.instruction_length = 0;
     core.info.gpa = here.gpa;
-    return core.stop(Stop::unmodelled), nullptr;
+    return core.stop(Stop::emulation_failure), nullptr;
   }
   // The jump cache usually knows the block, though it may have to be verified again.
   const JumpEntry known = jump_entry(&core, rip);

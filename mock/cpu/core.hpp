@@ -83,7 +83,8 @@ struct JumpEntry {
 // Accesses of the current instruction to device memory. Reads are answered from here when the instruction is repeated
 // after user space has supplied data; writes leave when the instruction has retired.
 struct DeviceLog {
-  static constexpr unsigned kEntries = 16;
+  static constexpr unsigned kReads = 16;
+  static constexpr unsigned kWrites = 129;  // what INS has read ahead, not aligned
   struct Entry {
     u64 gpa;
     u8 size;
@@ -93,7 +94,8 @@ struct DeviceLog {
   u8 replayed = 0;  // of them, used by the current attempt
   u8 writes = 0;
   u8 written = 0;  // of them, already delivered
-  std::array<Entry, kEntries> read, write;
+  std::array<Entry, kReads> read;
+  std::array<Entry, kWrites> write;
 };
 
 // The instruction that waits for user space.

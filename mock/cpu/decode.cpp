@@ -182,6 +182,9 @@ bool is_outside(const Core& core, u64 target) {
 
 // What the processor makes of an instruction that it does not have: the one whose encoding it took, or #UD (INVALID).
 ZydisMnemonic executed_as(const Core& core, const ZydisDecodedInstruction& instruction) {
+  // APM vol. 3, PREFETCHx: #UD for a register; elsewhere it is a NOP.
+  if (instruction.meta.isa_set == ZYDIS_ISA_SET_PREFETCH_NOP && instruction.raw.modrm.mod == 3)
+    return ZYDIS_MNEMONIC_INVALID;
   if (!core.features.is_undefined(instruction.meta.isa_set)) return instruction.mnemonic;
   switch (instruction.mnemonic) {
     case ZYDIS_MNEMONIC_TZCNT:
@@ -345,7 +348,7 @@ Block* decode_block(Core& core, u8* host, u64 linear) {
     if (!locate(core, (linear + in_page) & core.linear_mask, Access::execute, core.privilege, there)) return nullptr;
     if (!there.host) {
       core.info.gpa = there.gpa;
-      return core.stop(Stop::unmodelled), nullptr;
+      return core.stop(Stop::emulation_failure), nullptr;
     }
     host2 = there.host;
     const u64 rest = to_limit ? std::min<u64>(to_limit - in_page, kMaxInstructionBytes) : kMaxInstructionBytes;

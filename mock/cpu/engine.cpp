@@ -104,7 +104,7 @@ bool deliver_device_writes(Core& core) {
   return true;
 }
 
-__attribute__((noinline)) void note_unmodelled(Core& core) {
+__attribute__((noinline)) void note_instruction(Core& core) {
   core.info.instruction_length = 0;
   const u64 linear = linear_rip(core);
   const Core::Fault saved = core.fault;
@@ -137,7 +137,8 @@ Stop stopped(Core& core, Stop reason) {
       wait.kind = Kind::hypercall;
       break;
     case Stop::unmodelled:
-      note_unmodelled(core);
+    case Stop::emulation_failure:
+      note_instruction(core);
       break;
     default:
       break;

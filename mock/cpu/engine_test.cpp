@@ -207,10 +207,10 @@ TEST(Engine, missing_host_memory_is_a_stop_on_the_instruction) {
   EXPECT_EQ(m.s().rip, 0x1000u);
 }
 
-TEST(Engine, code_outside_memory_is_unmodelled_without_bytes) {
+TEST(Engine, code_outside_memory_is_an_emulation_failure_without_bytes) {
   FlatMachine m;
   m.protected_mode(0x40000000);
-  EXPECT_EQ(m.cpu.run(100), Stop::unmodelled);
+  EXPECT_EQ(m.cpu.run(100), Stop::emulation_failure);
   EXPECT_EQ(m.cpu.stop_info().instruction_length, 0);
 }
 

@@ -62,7 +62,7 @@ bool is_ram(Core& core, u64 linear, unsigned size, Access access) {
   for (const u64 address : {linear, linear + size - 1}) {
     Location location;
     if (!locate(core, address & core.linear_mask, access, core.privilege, location)) return false;
-    if (!location.host) return core.stop(Stop::unmodelled);
+    if (!location.host) return core.stop(Stop::emulation_failure);
   }
   return true;
 }

@@ -38,7 +38,7 @@ bool avx_ready(Core& core);  // #UD, #NM
 void update_summary(FpuState& fpu);
 
 // KVM's emulator has no vector or x87 arithmetic: such an instruction on device memory ends KVM_RUN with an emulation
-// failure. False with Stop::unmodelled if a byte of the operand is no RAM, or with the fault of the access.
+// failure. False with Stop::emulation_failure if a byte of the operand is no RAM, or with the fault of the access.
 bool is_ram(Core& core, u64 linear, unsigned size, Access access);
 
 // A memory operand of a vector or x87 instruction: segment checks, RAM only.

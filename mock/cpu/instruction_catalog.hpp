@@ -41,6 +41,7 @@ inline std::vector<CatalogForm> instruction_catalog() {
     ZydisDecodedInstruction i;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, nullptr, form.bytes.data(), form.bytes.size(), &i)))
       return;
+    if (i.meta.isa_set == ZYDIS_ISA_SET_PREFETCH_NOP && modrm >= 0xc0) return;  // AMD: #UD, what Zydis does not know
     form.mnemonic = i.mnemonic;
     form.set = i.meta.isa_set;
     form.has_memory = (i.attributes & ZYDIS_ATTRIB_HAS_MODRM) && modrm < 0xc0;

@@ -185,7 +185,7 @@ bool device_read(Core& core, Gpa gpa, u8* data, unsigned size) {
     if (log.replayed < log.reads) {
       std::memcpy(data, log.read[log.replayed].data.data(), part);
     } else {
-      if (log.reads == DeviceLog::kEntries) return core.stop(Stop::unmodelled);
+      if (log.reads == DeviceLog::kReads) return core.stop(Stop::unmodelled);
       DeviceLog::Entry entry{gpa.value, static_cast<u8>(part), {}};
       core.after |= kAfterDevice;
       if (core.bus.mmio_read(gpa, part, entry.data.data()) == Reply::exit) {
@@ -229,7 +229,7 @@ bool device_write(Core& core, Gpa gpa, const u8* data, unsigned size) {
   core.after |= kAfterDevice;
   while (size) {
     const unsigned part = std::min(size, 8u);
-    if (log.writes == DeviceLog::kEntries) return core.stop(Stop::unmodelled);
+    if (log.writes == DeviceLog::kWrites) return core.stop(Stop::unmodelled);
     DeviceLog::Entry& entry = log.write[log.writes++];
     entry.gpa = gpa.value;
     entry.size = static_cast<u8>(part);

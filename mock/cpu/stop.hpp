@@ -15,19 +15,20 @@ enum class Stop : u8 {
   attention,  // State::attention has kAttentionStop
   hlt,        // RIP past the HLT
   io,  // IN/INS wait for complete(data); OUT/OUTS are finished by complete(). RIP on the instruction for IN, OUT, INS
-  mmio_read,         // wait for complete(data); RIP on the instruction
-  mmio_write,        // RIP past the instruction; complete() delivers the rest of it, if any
-  msr_read,          // complete_msr(); RIP on the instruction
-  msr_write,         // complete_msr(); RIP on the instruction
-  hypercall,         // complete_hypercall(); RIP on the instruction
-  set_tpr,           // CR8 was lowered; RIP past the instruction
-  debug,             // #DB or #BP that the owner asked for
-  shutdown,          // triple fault
-  unmodelled,        // instruction without semantics here, or code fetch from outside memory
-  host_fault,        // guest memory without host page
-  no_save_state,     // an SMI came and its save state has no memory; the CPU is in SMM nevertheless
-  bad_save_state,    // RSM could not read or load the save state
-  interrupt_window,  // kAttentionWindow was set and an interrupt could be delivered now
+  mmio_read,          // wait for complete(data); RIP on the instruction
+  mmio_write,         // RIP past the instruction; complete() delivers the rest of it, if any
+  msr_read,           // complete_msr(); RIP on the instruction
+  msr_write,          // complete_msr(); RIP on the instruction
+  hypercall,          // complete_hypercall(); RIP on the instruction
+  set_tpr,            // CR8 was lowered; RIP past the instruction
+  debug,              // #DB or #BP that the owner asked for
+  shutdown,           // triple fault
+  unmodelled,         // instruction without semantics here
+  emulation_failure,  // for KVM's emulator, and it fails: code outside memory, an x87 image in device memory
+  host_fault,         // guest memory without host page
+  no_save_state,      // an SMI came and its save state has no memory; the CPU is in SMM nevertheless
+  bad_save_state,     // RSM could not read or load the save state
+  interrupt_window,   // kAttentionWindow was set and an interrupt could be delivered now
 };
 
 struct StopInfo {

@@ -249,6 +249,13 @@ bool cmps(Core& core, const Op& op) {
 
 constexpr unsigned kReadAheadBytes = 1024;
 
+// Page by page: a fault on the second one leaves what lies on the first (emulate.c, emulator_read_write()).
+bool write_as_emulator(Core& core, u64 linear, const u8* data, unsigned bytes) {
+  const unsigned first = static_cast<unsigned>(std::min<u64>(bytes, kPageSize - linear % kPageSize));
+  return core.write_linear(linear, data, first) &&
+         (first == bytes || core.write_linear((linear + first) & core.linear_mask, data + first, bytes - first));
+}
+
 template <unsigned size>
 bool ins(Core& core, const Op& op) {
   Walker w(core, op);
@@ -268,13 +275,14 @@ bool ins(Core& core, const Op& op) {
       std::memcpy(data + i * size, &value, size);
     }
     const unsigned bytes = static_cast<unsigned>(written) * size;
-    if (!core.linear(ES, w.reg(RDI), bytes, Access::write, linear) || !core.write_linear(linear, data, bytes)) {
+    if (!core.linear(ES, w.reg(RDI), bytes, Access::write, linear) || !write_as_emulator(core, linear, data, bytes)) {
       core.ins_used = core.ins_count;  // what has been read is lost
       return false;
     }
     w.advance(RDI, size, written);
     w.count(written);
-    if (!w.repeats() || (w.pause() && core.ins_used == core.ins_count)) return w.suspend();
+    const bool is_read_ahead = core.ins_used < core.ins_count;  // lost at a device downwards: asked for again
+    if (!w.repeats() || core.after & kAfterDevice || (w.pause() && !is_read_ahead)) return w.suspend();
   }
   return true;
 }

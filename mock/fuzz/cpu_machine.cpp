@@ -397,7 +397,8 @@ bool CpuMachine::answer(Stop stop) {
     }
   }
   cpu.state().attention.fetch_and(~u32{kAttentionStop | kAttentionFlush});
-  return stop != Stop::shutdown && stop != Stop::unmodelled && stop != Stop::host_fault;
+  return stop != Stop::shutdown && stop != Stop::unmodelled && stop != Stop::emulation_failure &&
+         stop != Stop::host_fault;
 }
 
 }  // namespace mock::fuzz

@@ -70,6 +70,13 @@ Result<Vcpu::Next> Vcpu::handle_stop(Stop stop) {
       init_registers();
       run.exit_reason = exit_number(Exit::Shutdown);
       return Next::exit;
+    case Stop::emulation_failure:
+      // QUIRK(kvm, all, handle_emulation_failure): outside ring 0 it is the guest's own affair.
+      if (state().cpl && !vm_.config().exit_on_emulation_failure) {
+        queue_exception(UD);
+        return Next::run;
+      }
+      [[fallthrough]];
     case Stop::unmodelled:
       exit_internal_error(info);
       return Next::exit;
