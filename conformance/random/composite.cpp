@@ -205,9 +205,10 @@ void put_changed_across_pages(const Variant& variant, Random& random, Chunk& chu
 
 void put_changing_code(const Variant& variant, Random& random, Chunk& chunk) {
   const u32 kind = random.below(3);
-  if (kind == 0) return put_changed_next(variant, random, chunk);
-  if (kind == 1) return put_changed_loop(variant, random, chunk);
-  put_changed_across_pages(variant, random, chunk);
+  if (kind == 0) put_changed_next(variant, random, chunk);
+  if (kind == 1) put_changed_loop(variant, random, chunk);
+  if (kind == 2) put_changed_across_pages(variant, random, chunk);
+  put_load(3, data_address(variant, random), variant, chunk);  // no later access by rBX meets code
 }
 
 }  // namespace

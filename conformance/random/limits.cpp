@@ -94,6 +94,8 @@ bool is_read_modify_write(const Instruction& instruction) {
 
 constexpr std::string_view kEnterReason =
     "QEMU TCG does not check that the final stack pointer of ENTER can be written; APM vol. 3, ENTER";
+constexpr std::string_view kSegmentReason =
+    "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5";
 constexpr Limit kRfLimit = {
     "rf_until_block_end",
     "QEMU TCG clears RF at the end of a translation block, not after an instruction; SDM vol. 3, 17.3.1.1"};
@@ -188,18 +190,43 @@ bool is_arithmetic_of_frame(const Scene& s, u64 at, u64 a, u64 b) {
   return ((a ^ b) & ~mask) == 0;
 }
 
+// Like is_arithmetic_of_frame(), of all 32 bits.
+bool is_flags_of_frame(const Scene& s, u64 at, u64 a, u64 b) {
+  if (!s.fault_a) return false;
+  const s64 byte = static_cast<s64>(s.fault_a->rflags_at - at);
+  if (byte >= 8 || byte <= -4) return false;
+  const u64 mask = byte >= 0 ? 0xffffffffull << 8 * byte : 0xffffffffull >> -8 * byte;
+  return ((a ^ b) & ~mask) == 0;
+}
+
+bool tests_flags(const Instruction& instruction) {
+  return instruction.info.cpu_flags && instruction.info.cpu_flags->tested & kArithmetic;
+}
+
+bool is_port_string(const Instruction& instruction) {
+  return instruction.info.meta.category == ZYDIS_CATEGORY_IOSTRINGOP;
+}
+
 bool loses_flags_in_fault(const Scene& s) {
   if (!s.is_mmio() && !s.fault_a) return false;
   const u64 rip = s.outcome.a.regs.rip;
   const bool is_write = s.is_mmio() && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write;
   const auto instruction = !s.is_mmio() ? s.instruction : is_write ? s.ending_at(rip) : s.at(rip);
-  if (!instruction || !instruction->info.cpu_flags || !(instruction->info.cpu_flags->tested & kArithmetic))
-    return false;
-  // What it makes of them has reserved bits as well.
-  if ((s.outcome.a.regs.rflags ^ s.outcome.b.regs.rflags) & ~(kArithmetic | 0xff)) return false;
+  const bool is_denied = instruction && s.a_raised(13) && is_port_string(*instruction);
+  if (!instruction || !(is_denied || tests_flags(*instruction))) return false;
+  // What it makes of them is another register's value, reserved bits and TF included.
   return s.differs_only(
-      [](const std::string& path) { return path == "regs.rflags" || path == "mmio.data"; },
-      [&](u64 at, u64 a, u64 b) { return is_arithmetic_of_frame(s, at, a, b) || marks_pdpte(s, at, a, b); });
+      [](const std::string& path) {
+        constexpr std::string_view kFollows[] = {"regs.rflags",
+                                                 "mmio.data",
+                                                 "run.if_flag",
+                                                 "debugregs.dr6",
+                                                 "events.exception.pending",
+                                                 "events.exception.injected",
+                                                 "events.exception.nr"};
+        return std::ranges::find(kFollows, path) != std::end(kFollows);
+      },
+      [&](u64 at, u64 a, u64 b) { return is_flags_of_frame(s, at, a, b) || marks_pdpte(s, at, a, b); });
 }
 
 bool leaves_flags(const std::optional<Instruction>& instruction) {
@@ -209,13 +236,14 @@ bool leaves_flags(const std::optional<Instruction>& instruction) {
          category == ZYDIS_CATEGORY_SHIFT;
 }
 
-// Flags that the manuals leave undefined, seen before the CMP that follows: at the exit of the instruction itself, or
-// in the frame of an interrupt that came with the answer to its read.
+// Flags that the manuals leave undefined, seen before the CMP that follows: at the exit of the instruction itself, in
+// the frame of its single-step trap or of an interrupt that came with the answer to its read.
 bool shows_undefined_flags(const Scene& s) {
   if ((s.outcome.a.regs.rflags ^ s.outcome.b.regs.rflags) & ~(kArithmetic | kRf)) return false;
   const bool is_interrupted =
       s.outcome.before.reason() == Exit::Mmio && s.fault_a && leaves_flags(s.at(s.outcome.before.regs.rip));
-  if (!is_interrupted && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip)))) return false;
+  const bool is_trapped = s.a_raised(1) && s.b_raised(1) && leaves_flags(s.ending_at(s.fault_a->rip));
+  if (!is_interrupted && !is_trapped && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip)))) return false;
   return s.differs_only([](const std::string& path) { return path == "regs.rflags"; },
                         [&](u64 at, u64 a, u64 b) {
                           return is_arithmetic_of_frame(s, at, a, b) || keeps_rf(s, at, a, b) ||
@@ -257,6 +285,24 @@ bool pops_in_parts(const Scene& s) {
          (instruction->info.mnemonic == ZYDIS_MNEMONIC_POPA || instruction->info.mnemonic == ZYDIS_MNEMONIC_POPAD) &&
          s.differs_only([](const std::string& path) { return path.starts_with("regs.r") || path == "mmio.phys_addr"; },
                         [&](u64 at, u64 a, u64 b) { return marks_pdpte(s, at, a, b); });
+}
+
+// The frame of an event crosses the end of a 16-bit stack segment: #SS, then #DF, then none is left to deliver.
+bool delivers_beyond_stack(const Scene& s) {
+  if (!s.a_exits(Exit::Shutdown) || !s.fault_b || s.program.variant.bits == 64) return false;
+  const kvmapi::kvm_segment& ss = s.outcome.b.sregs.ss;
+  const Mode mode = s.program.variant.mode;
+  const u64 sp = s.outcome.b.regs.rsp & 0xffff;
+  const unsigned words = 3 + has_error_code(s.fault_b->vector, mode);
+  return !ss.db && ss.limit == 0xffff && sp + words * frame_word(mode) > 0x10000;
+}
+
+// FOP, FIP and FDP.
+bool lacks_x87_pointers(const Scene& s) {
+  const kvmapi::kvm_fpu& fpu = s.outcome.b.fpu;
+  if (fpu.last_opcode || fpu.last_ip || fpu.last_dp) return false;
+  return s.differs_only([](const std::string& path) { return path.starts_with("fpu.last_"); },
+                        [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
 }
 
 // The mock's handler was entered and its frame goes to device memory, the kernel goes on with the next instruction.
@@ -306,13 +352,16 @@ constexpr LimitRow kRows[] = {
     {{"emulator_ignores_prefix", "KVM's instruction emulator takes LZCNT and TZCNT of device memory for BSR and BSF"},
      emulator_ignores_prefix},
     {{"flags_lost_in_fault",
-      "QEMU TCG has evaluated the flags that an instruction tests when that one faults, and gets them wrong"},
+      "QEMU TCG has evaluated the flags when an instruction that tests them, or INS or OUTS without permission, "
+      "faults, and gets them wrong"},
      loses_flags_in_fault},
     {{"undefined_flags", "flags that are undefined after the instruction are seen at the exit that it makes"},
      shows_undefined_flags},
-    {{"segment_check",
-      "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5"},
-     ignores_segment},
+    {{"segment_check", kSegmentReason}, ignores_segment},
+    {{"segment_check", kSegmentReason}, delivers_beyond_stack},
+    {{"x87_pointers",
+      "QEMU TCG stores the last x87 opcode and the pointers to it and its operand as 0 in XSAVE images"},
+     lacks_x87_pointers},
     {{"stack_fault",
       "QEMU TCG raises #GP for a non-canonical address in the stack segment; SDM vol. 3, 6.15 (vector 12)"},
      takes_stack_for_data},

@@ -272,7 +272,7 @@ struct Core {
   bool keep_rf = false;         // set by IRET: RF stays for the next instruction
   bool mid_repetition = false;  // a repeated string instruction has iterations left
   bool is_intercepted = false;  // this instruction is one that the owner executes: CPUID, WBINVD ...
-  bool is_emulated = false;     // it goes on after an answer from user space, as in KVM's emulator
+  bool is_emulated = false;     // as in KVM's emulator: goes on after an answer of user space, or INS writes
   JumpEntry* jumps;
   u64 jump_byte_mask = 0;
   u32 jump_fills = 0;

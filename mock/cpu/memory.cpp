@@ -275,7 +275,7 @@ bool is_known_device(const Core& core, u64 address, unsigned size, Privilege pri
          known.privilege == privilege && !core.watches_data;
 }
 
-// Both pages are checked before a byte is written.
+// Both pages are checked before a byte is written, but by KVM's emulator.
 __attribute__((noinline)) bool write_as(Core& core, u64 address, const void* data, unsigned size, Privilege privilege) {
   const auto* const bytes = static_cast<const u8*>(data);
   if (core.watches_data) core.breakpoint_hits |= breakpoint_hits(core.s, Watch::write, address, size);
@@ -284,8 +284,10 @@ __attribute__((noinline)) bool write_as(Core& core, u64 address, const void* dat
   if (!locate(core, address, Access::write, privilege, here)) return false;
   if (first == size) [[likely]]
     return write_at(core, here, bytes, size);
+  // QUIRK(kvm, all, emulator_read_write): page by page; a fault on the second one leaves what lies on the first.
+  if (core.is_emulated && !write_at(core, here, bytes, first)) return false;
   if (!locate(core, next_address(core, address, first), Access::write, privilege, there)) return false;
-  return write_at(core, here, bytes, first) && write_at(core, there, bytes + first, size - first);
+  return (core.is_emulated || write_at(core, here, bytes, first)) && write_at(core, there, bytes + first, size - first);
 }
 
 // SDM vol. 3 5.3: limit and type checks, in the order KVM guests can observe (null/unusable, type, limit).

@@ -3,6 +3,7 @@
 // Every iteration is complete before the next one starts (registers updated), so a fault or an interrupt in the middle
 // leaves the instruction to be continued. MOVS and STOS work on whole pages at a time where nobody can tell.
 #include <algorithm>
+#include <utility>
 
 #include "mock/cpu/handler_kit.hpp"
 #include "mock/cpu/memory.hpp"
@@ -249,11 +250,11 @@ bool cmps(Core& core, const Op& op) {
 
 constexpr unsigned kReadAheadBytes = 1024;
 
-// Page by page: a fault on the second one leaves what lies on the first (emulate.c, emulator_read_write()).
 bool write_as_emulator(Core& core, u64 linear, const u8* data, unsigned bytes) {
-  const unsigned first = static_cast<unsigned>(std::min<u64>(bytes, kPageSize - linear % kPageSize));
-  return core.write_linear(linear, data, first) &&
-         (first == bytes || core.write_linear((linear + first) & core.linear_mask, data + first, bytes - first));
+  const bool was_emulated = std::exchange(core.is_emulated, true);
+  const bool ok = core.write_linear(linear, data, bytes);
+  core.is_emulated = was_emulated;
+  return ok;
 }
 
 template <unsigned size>
