@@ -2,6 +2,8 @@
 #include "conformance/random/limits.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 
 #include "conformance/random/limit_row.hpp"
 
@@ -116,6 +118,17 @@ bool emulator_reads_first(const Scene& s, u64 at, u64 a, u64 b) {
 
 bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
   return s.program.variant.mode == Mode::pae && at / 32 == kPdpt / 32 && (a ^ b) == (b & kAccessed);
+}
+
+// SGDT and SIDT: the limit is there, the base met a fault.
+bool stores_table_in_parts(const Scene& s, u64 at, u64 a, u64 b) {
+  if (!s.a_raised(14) || !s.b_raised(14) || !s.instruction) return false;
+  const auto mnemonic = s.instruction->info.mnemonic;
+  if (mnemonic != ZYDIS_MNEMONIC_SGDT && mnemonic != ZYDIS_MNEMONIC_SIDT) return false;
+  for (const Instruction::Access& access : s.instruction->accesses(s.regs))
+    for (u64 byte = 0; byte < 8; ++byte)
+      if ((a ^ b) >> (8 * byte) & 0xff && at + byte - physical(access.offset) < 2) return true;
+  return false;
 }
 
 // Whether two words differ in RF of an RFLAGS image that lies on the handler's stack, and `more` has it.
@@ -297,6 +310,18 @@ bool delivers_beyond_stack(const Scene& s) {
   return !ss.db && ss.limit == 0xffff && sp + words * frame_word(mode) > 0x10000;
 }
 
+// BSF and BSR of 0 with a 32-bit operand in 64-bit mode: the destination, seen at once or in later exits.
+bool clears_upper_half(const Scene& s) {
+  if (s.program.variant.bits != 64 || !(s.has(ZYDIS_MNEMONIC_BSF) || s.has(ZYDIS_MNEMONIC_BSR))) return false;
+  const auto a = std::bit_cast<std::array<u64, sizeof(kvmapi::kvm_regs) / 8>>(s.outcome.a.regs);
+  const auto b = std::bit_cast<decltype(a)>(s.outcome.b.regs);
+  for (unsigned i = 0; i < 16; ++i)
+    if (a[i] != b[i] && b[i] != (a[i] & 0xffffffff)) return false;
+  return s.differs_only(
+      [](const std::string& path) { return path.starts_with("regs.r") && path != "regs.rip" && path != "regs.rflags"; },
+      [&](u64 at, u64 of_a, u64 of_b) { return explain_word(s, at, of_a, of_b) != nullptr; });
+}
+
 // FOP, FIP and FDP.
 bool lacks_x87_pointers(const Scene& s) {
   const kvmapi::kvm_fpu& fpu = s.outcome.b.fpu;
@@ -332,6 +357,8 @@ constexpr WordRow kWordRows[] = {
       "QEMU TCG sets the accessed bit of PAE page-directory-pointer entries, where it is reserved; SDM vol. 3, 4.4.1"},
      marks_pdpte},
     {kRfLimit, keeps_rf},
+    {{"table_store_in_parts", "QEMU TCG stores the limit of SGDT and SIDT though the base meets a fault"},
+     stores_table_in_parts},
     {{"enter_does_not_probe", kEnterReason}, enter_marks_page},
     {{"pusha_from_below",
       "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, "
@@ -359,6 +386,9 @@ constexpr LimitRow kRows[] = {
      shows_undefined_flags},
     {{"segment_check", kSegmentReason}, ignores_segment},
     {{"segment_check", kSegmentReason}, delivers_beyond_stack},
+    {{"bit_scan_of_zero",
+      "QEMU TCG clears the upper half of the register that a 32-bit BSF or BSR of 0 leaves alone; APM vol. 3, BSF"},
+     clears_upper_half},
     {{"x87_pointers",
       "QEMU TCG stores the last x87 opcode and the pointers to it and its operand as 0 in XSAVE images"},
      lacks_x87_pointers},

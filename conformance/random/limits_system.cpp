@@ -11,12 +11,6 @@ using kvmapi::Exit;
 
 bool is_null(u64 selector) { return (selector & 0xfffc) == 0; }
 
-// Where the tables of the programs map an address to.
-u64 physical(u64 linear) {
-  if (linear >= 0x40000000) return linear - 0x40000000;
-  return linear >= kLargePage ? linear - kLargePage : linear;
-}
-
 // Opcode and ModRM of an instruction without 0F, also of one that no decoder accepts.
 struct Opcode {
   u8 opcode, modrm;

@@ -105,6 +105,32 @@ constexpr GuestCase kRows[] = {
 };
 KVM_ROWS("run.nmi", "api.rst 4.64: KVM_NMI", kRows);
 
+// The handler's IRET returns to an open interrupt window with RF set.
+kvmapi::u64 flags_at_window_after_iret(Machine& m, bool holds_back_another) {
+  constexpr kvmapi::u64 kRf = 0x10000;
+  send(m);
+  EXPECT_TRUE(run_to_exit(m, taken(2), __FILE__, __LINE__));
+  if (holds_back_another) send(m);
+  ask_for_window(m);
+  const kvmapi::u64 saved_flags = m.regs().rsp + 16;
+  m.poke<kvmapi::u64>(saved_flags, m.peek<kvmapi::u64>(saved_flags) | kRf);
+  EXPECT_TRUE(run_to_exit(m, window().at(guests::kLoad), __FILE__, __LINE__));
+  return m.regs().rflags & kRf;
+}
+
+KVM_TEST("run.nmi", "iret_to_an_open_window_loads_rf", "APM vol. 2, 3.1.6", {.needs = kNeeds})
+(Ctx& t) {
+  Machine m(t, Guest::hlt, Mode::long64, {.rflags = 2 | 0x200});
+  EXPECT_NE(flags_at_window_after_iret(m, false), 0u);
+}
+
+KVM_TEST("run.nmi", "held_back_takes_rf_from_the_iret_that_lets_it_in", "kvm_amd: disable_nmi_singlestep()",
+         {.needs = {.cap = Cap::UserNmi, .vendor = Vendor::amd}, .status = Abi::observed})
+(Ctx& t) {
+  Machine m(t, Guest::hlt, Mode::long64, {.rflags = 2 | 0x200});
+  EXPECT_EQ(flags_at_window_after_iret(m, true), 0u);
+}
+
 KVM_TEST("run.nmi", "shows_in_the_vcpu_events", "api.rst 4.31", {.needs = {.cap = {Cap::UserNmi, Cap::VcpuEvents}}})
 (Ctx& t) {
   Machine m(t, Guest::hlt, Mode::long64);

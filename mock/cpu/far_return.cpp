@@ -202,6 +202,7 @@ bool far_return(Core& core, unsigned size, u16 extra_bytes) {
 
 bool interrupt_return(Core& core, unsigned size) {
   bool done;
+  const bool had_rf = core.flags & RF;
   if (core.is_real() || core.is_v86()) {
     done = iret_real(core, size);
   } else if (core.flags & NT) {
@@ -215,6 +216,9 @@ bool interrupt_return(Core& core, unsigned size) {
   core.nmi_held_back = core.s.nmi_pending;
   if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
   if (!done) return false;
+  // QUIRK(kvm_amd, all, disable_nmi_singlestep): to let a waiting NMI in, KVM makes a single step of the IRET with TF and
+  // RF set, and then takes away what was clear before.
+  if (core.s.nmi_pending && !had_rf) core.flags &= ~u32{RF};
   core.keep_rf = true;
   core.mode_changed();
   return true;
