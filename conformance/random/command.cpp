@@ -22,7 +22,7 @@ struct Options {
   u64 seed = 1, programs = 1000, first = 0, most = 100, each = 3;
   std::vector<std::string> modes, without_modes, families;
   std::string profile, against = "/dev/kvm", json;
-  bool no_reduce = false, trace = false, new_vm = false;
+  bool no_reduce = false, trace = false, list = false, new_vm = false;
   int progress_fd = -1;
   u64 progress_every = 32;
 };
@@ -61,6 +61,7 @@ class Run {
       if (write(options_.progress_fd, line.data(), line.size()) < 0) return;
     }
     const Program program = make_program({.seed = options_.seed, .mode = mode, .families = families_}, number);
+    if (options_.list) std::fputs(list(program).c_str(), stdout);
     if (options_.new_vm && !open()) {
       ++s_.broken;
       return;
@@ -183,6 +184,7 @@ int command(int argc, char** argv, const CommandSetup& setup) {
   app.add_flag("--no-reduce", options.no_reduce, "print differences as they were found");
   app.add_flag("--new-vm", options.new_vm,
                "a new VM on the other side for each program: what one leaves behind differs");
+  app.add_flag("--list", options.list, "print the code of every program");
   app.add_flag("--trace", options.trace, "print every exit");
   app.add_option("--json", options.json, "write the summary to this file");
   app.add_option("--progress-fd", options.progress_fd, "write the number of every 32nd program to this descriptor");

@@ -204,6 +204,7 @@ void put_changed_across_pages(const Variant& variant, Random& random, Chunk& chu
 }
 
 void put_changing_code(const Variant& variant, Random& random, Chunk& chunk) {
+  chunk.changes_itself = true;
   const u32 kind = random.below(3);
   if (kind == 0) put_changed_next(variant, random, chunk);
   if (kind == 1) put_changed_loop(variant, random, chunk);

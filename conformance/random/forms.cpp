@@ -19,7 +19,7 @@ constexpr Form kForms[] = {
     {integer, 6, 0, 0x03, 8, 8, kAny},
     {integer, 3, 0, 0x04, 8, 8, kNone, kIb},
     {integer, 3, 0, 0x05, 8, 8, kNone, kIz},
-    {integer, 4, 0, 0x40, 16, 1, kNone, kI, 0, 0, kNot64},
+    {integer, 4, 0, 0x40, 16, 1, kNone, kI, 0, 0, kNot64 | kNever64},
     {integer, 3, 0, 0x63, 1, 1, kAny, kI, 0, 0, kOnly64},
     {integer, 1, 0, 0x63, 1, 1, kReg, kI, 0, 0, kNot64 | kNever64},
     {integer, 2, 0, 0x69, 1, 1, kAny, kIz, 0, 0, kLeavesFlags},

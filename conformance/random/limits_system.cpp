@@ -51,6 +51,13 @@ bool keeps_dropped_segment(const Scene& s) {
   const auto is_dropped = [](const kvmapi::kvm_segment& of_a, const kvmapi::kvm_segment& of_b) {
     return of_a.unusable && of_b.unusable && is_null(of_a.selector) && is_null(of_b.selector);
   };
+  // Stored since.
+  const auto is_selector = [&](u64 of_a, u64 of_b) {
+    for (const u64 selector : {b.es.selector, b.ds.selector, b.fs.selector, b.gs.selector})
+      for (unsigned byte = 0; byte < 8; ++byte)
+        if (selector && of_b - of_a == selector << 8 * byte && !(of_a & 3ull << 8 * byte)) return true;
+    return false;
+  };
   return s.differs_only(
       [&](const std::string& path) {
         return (path.starts_with("sregs.es.") && is_dropped(a.es, b.es)) ||
@@ -58,7 +65,7 @@ bool keeps_dropped_segment(const Scene& s) {
                (path.starts_with("sregs.fs.") && is_dropped(a.fs, b.fs)) ||
                (path.starts_with("sregs.gs.") && is_dropped(a.gs, b.gs));
       },
-      [&](u64 at, u64 of_a, u64 of_b) { return explain_word(s, at, of_a, of_b) != nullptr; });
+      [&](u64 at, u64 of_a, u64 of_b) { return is_selector(of_a, of_b) || explain_word(s, at, of_a, of_b); });
 }
 
 // The selector that MOV SS or LSS has loaded; -1: another instruction.
@@ -160,8 +167,20 @@ bool gives_up_before_second_page(const Scene& s) {
 bool drops_rf_at_int1(const Scene& s, u64 at, u64 a, u64 b) {
   if (!s.a_raised(1) || s.fault_a->rip == 0 || s.fault_a->rip >= kRamBytes || s.ram_a[s.fault_a->rip - 1] != 0xf1)
     return false;
-  const u64 byte = s.fault_a->rflags_at + 2 - at;
+  const u64 byte = s.fault_a->rflags_at + 2 - at;  // bits 23:16
   return byte < 8 && (a ^ b) == u64{1} << 8 * byte && (a & ~b);
+}
+
+// A chunk that is not meant to change itself was changed.
+bool overwrites_its_code(const Scene& s) {
+  if (!has_paging(s.program.variant.mode)) return false;
+  const Code code = assemble(s.program);
+  for (std::size_t i = 0; i < s.program.chunks.size(); ++i) {
+    const Chunk& chunk = s.program.chunks[i];
+    for (u64 at = 0; at < chunk.size && !chunk.changes_itself; ++at)
+      if (const u64 byte = code.starts[i] + at; s.ram_a[byte] != code.bytes[byte - kCode]) return true;
+  }
+  return false;
 }
 
 constexpr WordRow kWords[] = {
@@ -183,6 +202,9 @@ constexpr LimitRow kRows[] = {
     {{"operand_read_before_undefined",
       "QEMU TCG reads the operand of MOV to CS or to no segment before it raises #UD; APM vol. 2, 8.5 (priorities)"},
      reads_before_undefined},
+    {{"code_overwritten",
+      "with paging QEMU TCG runs a block to its end, and a repetition on, though a store has changed its code"},
+     overwrites_its_code},
     {{"emulator_sees_rex_r",
       "KVM's emulator, which device memory needs, takes REX.R as a part of a segment register's number: #UD; "
       "em_mov_sreg_rm(), em_mov_rm_sreg()"},

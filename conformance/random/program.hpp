@@ -20,6 +20,7 @@ struct Chunk {
 
   std::array<u8, 64> code{};
   u8 size = 0;
+  bool changes_itself = false;
   u32 index = 0;  // as generated: kept when others are left out
   Target target;
 

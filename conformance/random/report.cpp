@@ -31,6 +31,10 @@ std::string rerun_command(const Program& p) {
   return fmt::format("kvm-random --seed {} --mode {} --first {} --programs 1", p.seed, name(p.variant.mode), p.number);
 }
 
+std::string list(const Program& program) {
+  return conformance::disassemble(assemble(program).bytes, kCode, program.variant.bits);
+}
+
 std::string describe(const Finding& f) {
   const Program& p = f.program;
   std::string text =

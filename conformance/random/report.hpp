@@ -25,6 +25,8 @@ struct Summary {
 
 // Disassembly, the state before, and what differs.
 std::string describe(const Finding& finding);
+// Disassembly of a program that has not run.
+std::string list(const Program& program);
 std::string rerun_command(const Program& program);
 std::string to_text(const Summary& summary);
 std::string to_json(const Summary& summary);

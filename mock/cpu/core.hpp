@@ -111,6 +111,7 @@ enum After : u8 {
   kAfterDevice = 1,  // device log in use
   kAfterCode = 2,    // the instruction changed code: what follows may be stale
   kAfterStop = 4,    // stop_after()
+  kAfterSlice = 8,   // run() returns: a repetition has taken long
 };
 
 inline constexpr u64 kDr6SingleStep = 1u << 14;
@@ -272,6 +273,8 @@ struct Core {
   bool keep_rf = false;         // set by IRET: RF stays for the next instruction
   bool mid_repetition = false;  // a repeated string instruction has iterations left
   bool is_intercepted = false;  // this instruction is one that the owner executes: CPUID, WBINVD ...
+  bool is_slice_over = false;   // run() is to return
+  u32 repetition_cost = 0;      // of the slice so far
   bool is_emulated = false;     // as in KVM's emulator: goes on after an answer of user space, or INS writes
   JumpEntry* jumps;
   u64 jump_byte_mask = 0;

@@ -217,6 +217,7 @@ Stop left_after_instruction(Core& core) {
   if ((after & kAfterDevice) && !deliver_device_writes(core)) return stopped_by_emulator(core, Stop::mmio_write);
   if ((after & kAfterStop) && core.fault.stop == Stop::io) return stopped_by_emulator(core, Stop::io);
   if (after & kAfterStop) return stopped(core, core.fault.stop);
+  core.is_slice_over = after & kAfterSlice;
   return kGoOn;
 }
 
@@ -383,13 +384,15 @@ Stop boundary(Core& core) {
 Stop run_loop(Core& core, u64 max_instructions) {
   s64 budget = static_cast<s64>(std::min<u64>(max_instructions, INT64_MAX));
   const s64 start = budget;
+  core.is_slice_over = false;
+  core.repetition_cost = 0;
   Stop stop;
   for (;;) {
     if (core.s.event.kind != Event::Kind::none || core.s.attention.load(std::memory_order_relaxed)) [[unlikely]] {
       stop = boundary(core);
       if (stop != kGoOn) break;
     }
-    if (budget == 0) {
+    if (budget == 0 || core.is_slice_over) {
       stop = core.info.reason = Stop::budget;
       break;
     }

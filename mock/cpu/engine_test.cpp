@@ -214,6 +214,26 @@ TEST(Engine, code_outside_memory_is_an_emulation_failure_without_bytes) {
   EXPECT_EQ(m.cpu.stop_info().instruction_length, 0);
 }
 
+// Whoever waits for a signal looks between two slices.
+TEST(Engine, a_long_repetition_ends_its_slice_and_goes_on) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\xf3\xac\xf4", 3));  // rep lodsb; hlt
+  m.protected_mode(0x1000);
+  m.s().gpr[RSI] = 0x2000;
+  m.s().gpr[RCX] = 20000;
+  EXPECT_EQ(m.cpu.run(100), Stop::budget);
+  EXPECT_EQ(m.s().rip, 0x1000u);
+  EXPECT_GT(m.s().gpr[RCX], 0u);
+  EXPECT_LT(m.s().gpr[RCX], 20000u);
+  for (int slices = 0; m.s().rip == 0x1000; ++slices) {
+    ASSERT_LT(slices, 10);
+    (void)m.cpu.run(100);
+  }
+  EXPECT_EQ(m.s().gpr[RCX], 0u);
+  EXPECT_EQ(m.s().gpr[RSI], 0x2000u + 20000);
+  EXPECT_EQ(m.cpu.rflags() & RF, 0u);
+}
+
 TEST(Engine, a_triple_fault_is_a_shutdown) {
   FlatMachine m;
   m.load(0x1000, std::string_view("\x0f\x0b", 2));

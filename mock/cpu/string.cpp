@@ -35,8 +35,16 @@ struct Walker {
   void advance(Gpr r, unsigned size, u64 elements = 1) { set(r, reg(r) + static_cast<u64>(step(size)) * elements); }
   bool repeats() const { return op.rep() != Rep::none; }
   u64 remaining() const { return repeats() ? reg(RCX) : 1; }
+  // The elements are done. A repetition ends the slice when it has taken as long as a slice of other instructions.
   void count(u64 elements) {
-    if (repeats()) set(RCX, reg(RCX) - elements);
+    if (!repeats()) return;
+    set(RCX, reg(RCX) - elements);
+    constexpr u64 kCheap = 64,
+                  kSliceCost = 8192;  // elements that are done at once for the cost of one; cost of a slice
+    core.repetition_cost += 1 + elements / kCheap;
+    if (core.repetition_cost < kSliceCost) return;
+    core.repetition_cost = 0;
+    core.after |= kAfterSlice;
   }
   // After an iteration: must the engine look at something before the next one?
   bool pause() const { return core.after || steps(core) || core.s.attention.load(std::memory_order_relaxed); }
@@ -46,7 +54,7 @@ struct Walker {
   // leaves RIP on the instruction even if it was the last one, as KVM's emulator does (string_insn_completed() does not
   // look at RCX).
   bool suspend() {
-    if (!repeats() || (is_last() && !core.after && !core.ins_count)) return true;
+    if (!repeats() || (is_last() && !(core.after & ~kAfterSlice) && !core.ins_count)) return true;
     core.s.rip = core.rip_of(op);
     core.keep_rf = core.mid_repetition = true;
     if (!(core.flags & RF)) {  // between iterations: SDM vol. 3 17.3.1.1
@@ -257,6 +265,15 @@ bool write_as_emulator(Core& core, u64 linear, const u8* data, unsigned bytes) {
   return ok;
 }
 
+// A fault that KVM's emulator has found: it stores RFLAGS anew, with the TF of an owner who steps only where stepping
+// began (__kvm_set_rflags()).
+bool emulator_fault(Core& core, const Op& op) {
+  const auto& owner = core.s.owner;
+  const u64 linear = (core.view[CS].base + core.rip_of(op)) & core.linear_mask;
+  if (owner.steps && linear != owner.step_rip) core.flags &= ~u32{TF};
+  return false;
+}
+
 template <unsigned size>
 bool ins(Core& core, const Op& op) {
   Walker w(core, op);
@@ -278,7 +295,7 @@ bool ins(Core& core, const Op& op) {
     const unsigned bytes = static_cast<unsigned>(written) * size;
     if (!core.linear(ES, w.reg(RDI), bytes, Access::write, linear) || !write_as_emulator(core, linear, data, bytes)) {
       core.ins_used = core.ins_count;  // what has been read is lost
-      return false;
+      return emulator_fault(core, op);
     }
     w.advance(RDI, size, written);
     w.count(written);
@@ -295,7 +312,7 @@ bool outs(Core& core, const Op& op) {
   while (w.remaining()) {
     u64 linear, value = 0;
     if (!core.linear(op.segment(), w.reg(RSI), size, Access::read, linear) || !core.read_linear(linear, &value, size))
-      return false;
+      return emulator_fault(core, op);
     port_out_retiring(core, static_cast<u16>(core.s.gpr[RDX]), size, value);
     w.advance(RSI, size);
     w.count(1);
