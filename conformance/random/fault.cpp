@@ -88,6 +88,7 @@ std::vector<Instruction::Access> Instruction::accesses(const kvmapi::kvm_regs& r
     if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type == ZYDIS_MEMOP_TYPE_AGEN) continue;
     ZyanU64 offset = 0;
     if (!ZYAN_SUCCESS(ZydisCalcAbsoluteAddressEx(&info, &operand, r.rip, &context, &offset))) continue;
+    if (info.mnemonic == ZYDIS_MNEMONIC_XLAT) offset = r.rbx + (r.rax & 0xff);
     if (i == 0) offset += bit_string_offset(info, operands[1], context);
     if (info.address_width != 64) offset &= (u64{1} << info.address_width) - 1;
     found.push_back({.segment = operand.mem.segment,

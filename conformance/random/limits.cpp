@@ -98,6 +98,8 @@ constexpr std::string_view kEnterReason =
     "QEMU TCG does not check that the final stack pointer of ENTER can be written; APM vol. 3, ENTER";
 constexpr std::string_view kSegmentReason =
     "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5";
+constexpr std::string_view kPushaReason =
+    "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, PUSHA";
 constexpr Limit kRfLimit = {
     "rf_until_block_end",
     "QEMU TCG clears RF at the end of a translation block, not after an instruction; SDM vol. 3, 17.3.1.1"};
@@ -233,6 +235,7 @@ bool loses_flags_in_fault(const Scene& s) {
         constexpr std::string_view kFollows[] = {"regs.rflags",
                                                  "mmio.data",
                                                  "run.if_flag",
+                                                 "run.ready_for_interrupt_injection",
                                                  "debugregs.dr6",
                                                  "events.exception.pending",
                                                  "events.exception.injected",
@@ -256,7 +259,11 @@ bool shows_undefined_flags(const Scene& s) {
   const bool is_interrupted =
       s.outcome.before.reason() == Exit::Mmio && s.fault_a && leaves_flags(s.at(s.outcome.before.regs.rip));
   const bool is_trapped = s.a_raised(1) && s.b_raised(1) && leaves_flags(s.ending_at(s.fault_a->rip));
-  if (!is_interrupted && !is_trapped && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip)))) return false;
+  const auto waited = s.outcome.before.reason() == Exit::Mmio ? s.at(s.outcome.before.regs.rip) : std::nullopt;
+  const bool is_next =
+      s.is_mmio() && leaves_flags(waited) && s.outcome.before.regs.rip + waited->info.length == s.outcome.a.regs.rip;
+  if (!is_interrupted && !is_trapped && !is_next && !(s.is_mmio() && leaves_flags(s.ending_at(s.outcome.a.regs.rip))))
+    return false;
   return s.differs_only([](const std::string& path) { return path == "regs.rflags"; },
                         [&](u64 at, u64 a, u64 b) {
                           return is_arithmetic_of_frame(s, at, a, b) || keeps_rf(s, at, a, b) ||
@@ -310,6 +317,25 @@ bool delivers_beyond_stack(const Scene& s) {
   return !ss.db && ss.limit == 0xffff && sp + words * frame_word(mode) > 0x10000;
 }
 
+// A word that is pushed or popped crosses it; the same then happens to the frame of #SS.
+bool leaves_stack_and_dies(const Scene& s) {
+  constexpr u64 kNear = 64;
+  const kvmapi::kvm_segment& ss = s.outcome.b.sregs.ss;
+  const u64 sp = s.outcome.b.regs.rsp & 0xffff;
+  return s.a_exits(Exit::Shutdown) && s.program.variant.bits == 16 && !ss.db && ss.limit == 0xffff &&
+         (sp < kNear || sp + kNear > 0x10000);
+}
+
+bool faults_from_below(const Scene& s) {
+  if (!s.a_raised(14) || !s.b_raised(14) || !s.instruction || s.fault_a->rip != s.fault_b->rip) return false;
+  const bool is_wide = s.instruction->info.mnemonic == ZYDIS_MNEMONIC_PUSHAD;
+  if (!is_wide && s.instruction->info.mnemonic != ZYDIS_MNEMONIC_PUSHA) return false;
+  const u64 top = s.code_sregs.ss.base + s.regs.rsp, bytes = is_wide ? 32 : 16;
+  return top - s.outcome.b.sregs.cr2 <= bytes &&
+         s.differs_only([](const std::string& path) { return path == "sregs.cr2"; },
+                        [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
+}
+
 // BSF and BSR of 0 with a 32-bit operand in 64-bit mode: the destination, seen at once or in later exits.
 bool clears_upper_half(const Scene& s) {
   if (s.program.variant.bits != 64 || !(s.has(ZYDIS_MNEMONIC_BSF) || s.has(ZYDIS_MNEMONIC_BSR))) return false;
@@ -360,10 +386,7 @@ constexpr WordRow kWordRows[] = {
     {{"table_store_in_parts", "QEMU TCG stores the limit of SGDT and SIDT though the base meets a fault"},
      stores_table_in_parts},
     {{"enter_does_not_probe", kEnterReason}, enter_marks_page},
-    {{"pusha_from_below",
-      "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, "
-      "PUSHA"},
-     pushes_from_below},
+    {{"pusha_from_below", kPushaReason}, pushes_from_below},
 };
 
 constexpr LimitRow kRows[] = {
@@ -386,6 +409,8 @@ constexpr LimitRow kRows[] = {
      shows_undefined_flags},
     {{"segment_check", kSegmentReason}, ignores_segment},
     {{"segment_check", kSegmentReason}, delivers_beyond_stack},
+    {{"segment_check", kSegmentReason}, leaves_stack_and_dies},
+    {{"pusha_from_below", kPushaReason}, faults_from_below},
     {{"bit_scan_of_zero",
       "QEMU TCG clears the upper half of the register that a 32-bit BSF or BSR of 0 leaves alone; APM vol. 3, BSF"},
      clears_upper_half},

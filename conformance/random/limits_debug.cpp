@@ -28,9 +28,10 @@ bool known_words_alone(const Scene& s, std::initializer_list<std::string_view> f
       [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
 }
 
-// A step over STI with IF set before.
+// A step over STI with IF set before; or the next instruction reads a device.
 bool shadows_again(const Scene& s) {
-  return s.a_exits(Exit::Debug) && s.b_exits(Exit::Debug) && flags_before(s) & kIf &&
+  const bool is_step = s.a_exits(Exit::Debug) && s.b_exits(Exit::Debug);
+  return (is_step || s.is_mmio()) && flags_before(s) & kIf &&
          is_one_of(s.ending_at(s.outcome.a.regs.rip), {ZYDIS_MNEMONIC_STI}) && !s.outcome.a.events.interrupt.shadow &&
          s.outcome.b.events.interrupt.shadow == kShadows &&
          known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});

@@ -126,8 +126,9 @@ bool crosses_from_device(const Instruction& instruction, const Scene& s) {
 // found that the operand's second page is not there.
 bool emulator_repeats_table_store(const Scene& s) {
   const bool is_step = s.program.variant.single_step && s.b_exits(Exit::Debug);
-  if (s.outcome.b.error != EINTR && !is_step) return false;
-  const u64 rip = s.outcome.b.regs.rip;
+  const bool is_trap = s.b_raised(1);
+  if (s.outcome.b.error != EINTR && !is_step && !is_trap) return false;
+  const u64 rip = is_trap ? s.fault_b->rip : s.outcome.b.regs.rip;
   const auto store = s.at(rip);
   if (!store || (store->info.mnemonic != ZYDIS_MNEMONIC_SGDT && store->info.mnemonic != ZYDIS_MNEMONIC_SIDT))
     return false;
@@ -171,14 +172,24 @@ bool drops_rf_at_int1(const Scene& s, u64 at, u64 a, u64 b) {
   return byte < 8 && (a ^ b) == u64{1} << 8 * byte && (a & ~b);
 }
 
-// A chunk that is not meant to change itself was changed.
+bool has_repetition(const Scene& s, const Chunk& chunk) {
+  for (u64 at = 0; at < chunk.size;) {
+    const auto instruction = decode(chunk.code, at, s.program.variant.bits);
+    if (!instruction) return false;
+    if (instruction->is_repeated()) return true;
+    at += instruction->info.length;
+  }
+  return false;
+}
+
+// A chunk that is not meant to change itself was changed; without paging that of a repetition.
 bool overwrites_its_code(const Scene& s) {
-  if (!has_paging(s.program.variant.mode)) return false;
   const Code code = assemble(s.program);
   for (std::size_t i = 0; i < s.program.chunks.size(); ++i) {
     const Chunk& chunk = s.program.chunks[i];
     for (u64 at = 0; at < chunk.size && !chunk.changes_itself; ++at)
-      if (const u64 byte = code.starts[i] + at; s.ram_a[byte] != code.bytes[byte - kCode]) return true;
+      if (const u64 byte = code.starts[i] + at; s.ram_a[byte] != code.bytes[byte - kCode])
+        if (has_paging(s.program.variant.mode) || has_repetition(s, chunk)) return true;
   }
   return false;
 }
@@ -203,7 +214,7 @@ constexpr LimitRow kRows[] = {
       "QEMU TCG reads the operand of MOV to CS or to no segment before it raises #UD; APM vol. 2, 8.5 (priorities)"},
      reads_before_undefined},
     {{"code_overwritten",
-      "with paging QEMU TCG runs a block to its end, and a repetition on, though a store has changed its code"},
+      "QEMU TCG runs a repetition on, and with paging a block to its end, though a store has changed its code"},
      overwrites_its_code},
     {{"emulator_sees_rex_r",
       "KVM's emulator, which device memory needs, takes REX.R as a part of a segment register's number: #UD; "
