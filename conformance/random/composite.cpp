@@ -45,7 +45,7 @@ void put_form(Family family, const Variant& variant, Random& random, Chunk& chun
   const bool is_64bit = variant.bits == 64;
   const bool is_odd = (form.traits & kNot64) && is_64bit && (form.traits & kNever64 || !random.chance(10));
   const bool is_short = ((form.traits & kOnly64) && !is_64bit) || ((form.traits & kRing0) && variant.ring);
-  const bool shows_flags = (form.traits & kLeavesFlags) && variant.single_step;
+  const bool shows_flags = (form.traits & (kLeavesFlags | kLeavesRights)) && variant.single_step;
   if (is_odd || is_short || shows_flags) return put_form(family, variant, random, chunk);
   if (form.traits & kCountInCl) put_load(1, random.below(70), variant, chunk);
   put_instruction(form, variant, random, chunk);

@@ -47,14 +47,16 @@ bool shadows_handler(const Scene& s) {
          known_words_alone(s, {"exit_reason", "regs.rip"});
 }
 
-// Steps that POPF or KVM's emulator has ended go on here: the emulator finishes the instruction.
+// INS or OUTS with a count of 0: the emulator finishes it, with a step even if TF is gone, and without DR7.
 bool steps_without_count(const Scene& s) {
-  const kvmapi::kvm_regs& before = s.outcome.before.regs;
-  if (!s.program.variant.single_step || !s.b_exits(Exit::Debug) || s.outcome.a.regs.rip == s.outcome.b.regs.rip)
+  if (!s.program.variant.single_step || !s.b_exits(Exit::Debug)) return false;
+  if (s.outcome.a.regs.rip == s.outcome.b.regs.rip && !known_words_alone(s, {"debug.dr7"})) return false;
+  const kvmapi::kvm_regs &before = s.outcome.before.regs, &now = s.outcome.b.regs;
+  const auto instruction = s.ending_at(now.rip);
+  if (!instruction || instruction->info.meta.category != ZYDIS_CATEGORY_IOSTRINGOP || !instruction->is_repeated())
     return false;
-  const auto instruction = s.at(before.rip);
-  return instruction && instruction->info.meta.category == ZYDIS_CATEGORY_IOSTRINGOP && instruction->is_repeated() &&
-         !instruction->count(before) && s.outcome.b.regs.rip == before.rip + instruction->info.length;
+  const bool has_transferred = before.rip == now.rip - instruction->info.length && instruction->count(before);
+  return !has_transferred && !instruction->count(now);
 }
 
 // After the exit of a step over CPUID the kernel steps no more: it does not stop, or pushes no TF.

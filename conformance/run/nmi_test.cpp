@@ -102,6 +102,19 @@ constexpr GuestCase kRows[] = {
                window().at(guests::kLoad).then(stop_asking), taken(2), hlt().at("after")},
      .needs = kNeeds,
      .status = Abi::observed},
+    {.name = "held_back_by_its_handler_ends_a_step_where_that_returns_to",
+     .guest = Guest::hlt,
+     .prepare =
+         [](Machine& m) {
+           send(m);
+           m.t.must(m.vcpu().set_guest_debug({.control = kvmapi::kGuestdbgEnable | kvmapi::kGuestdbgSinglestep}));
+         },
+     .exits = {taken(2).then(send), exits_with(kvmapi::Exit::Debug).at(guests::kLoad).then([](Machine& m) {
+                 EXPECT_EQ(m.t.must(m.vcpu().get_vcpu_events()).nmi.pending, 1);
+               }),
+               taken(2)},
+     .needs = kNeeds,
+     .status = Abi::observed},
 };
 KVM_ROWS("run.nmi", "api.rst 4.64: KVM_NMI", kRows);
 

@@ -215,5 +215,29 @@ KVM_TEST("run.ins", "stopped_by_immediate_exit_goes_on_with_the_rest",
   EXPECT_EQ(m.text_at(kData + 0xffe, 5), "abcde");
 }
 
+// Single steps to the instruction, whose operand is not there.
+void step_to_fault(Machine& m) {
+  m.change_pte(kData + 0x1000, 0, 1);
+  m.t.must(m.vcpu().set_guest_debug({.control = kvmapi::kGuestdbgEnable | kvmapi::kGuestdbgSinglestep}));
+  while (m.regs().rip != m.at("the_instruction"))
+    ASSERT_TRUE(run_to_exit(m, exits_with(kvmapi::Exit::Debug), __FILE__, __LINE__));
+}
+
+// An instruction of KVM's emulator that ends with a fault ends no step.
+KVM_TEST("run.ins", "that_faults_is_no_step", "x86_emulate_instruction", {.status = Abi::observed})(Ctx& t) {
+  Machine m(t, Guest::rep_insl, Mode::long64, {.rcx = 4, .rdi = kData + 0x1000});
+  step_to_fault(m);
+  ASSERT_TRUE(run_to_exit(m, io_in(0x20, 4, "abcdefghijklmnop", 4), __FILE__, __LINE__));
+  ASSERT_TRUE(run_to_exit(m, taken(14), __FILE__, __LINE__));
+}
+
+KVM_TEST("run.outs", "that_faults_in_a_step_pushes_no_tf", "kvm_check_and_inject_events", {.status = Abi::observed})
+(Ctx& t) {
+  Machine m(t, Guest::outsb, Mode::long64, {.rsi = kData + 0x1000});
+  step_to_fault(m);
+  ASSERT_TRUE(run_to_exit(m, taken(14), __FILE__, __LINE__));
+  EXPECT_EQ(m.frame(14).rflags & 0x100, 0u);
+}
+
 }  // namespace
 }  // namespace conformance

@@ -272,7 +272,7 @@ struct Core {
   bool shadow_renewed = false;  // set by STI, MOV SS, POP SS: this shadow is theirs, for the next instruction
   bool keep_rf = false;         // set by IRET: RF stays for the next instruction
   bool mid_repetition = false;  // a repeated string instruction has iterations left
-  bool is_intercepted = false;  // this instruction is one that the owner executes: CPUID, WBINVD ...
+  bool is_intercepted = false;  // this instruction is one that the owner executes: CPUID, INS ...
   bool is_slice_over = false;   // run() is to return
   u32 repetition_cost = 0;      // of the slice so far
   bool is_emulated = false;     // as in KVM's emulator: goes on after an answer of user space, or INS writes

@@ -160,6 +160,19 @@ bool iret_task(Core& core) {
   return switch_task(core, {link}, TaskSwitch::iret, nullptr);
 }
 
+// QUIRK(kvm_amd, all, disable_nmi_singlestep): to let a waiting NMI in, KVM makes a single step of the IRET with TF and
+// RF set, and then takes away what was clear before; or the step is user space's if that asks for steps.
+void end_step_to_nmi(Core& core, bool had_rf) {
+  if (!core.s.owner.steps) {
+    if (!had_rf) core.flags &= ~u32{RF};
+    return;
+  }
+  core.s.event = {};
+  core.s.event.kind = Event::Kind::exception;
+  core.s.event.vector = DB;
+  core.s.event.payload = kDr6SingleStep;
+}
+
 }  // namespace
 
 bool far_return(Core& core, unsigned size, u16 extra_bytes) {
@@ -216,10 +229,8 @@ bool interrupt_return(Core& core, unsigned size) {
   core.nmi_held_back = core.s.nmi_pending;
   if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
   if (!done) return false;
-  // QUIRK(kvm_amd, all, disable_nmi_singlestep): to let a waiting NMI in, KVM makes a single step of the IRET with TF and
-  // RF set, and then takes away what was clear before.
-  if (core.s.nmi_pending && !had_rf) core.flags &= ~u32{RF};
   core.keep_rf = true;
+  if (core.nmi_held_back) end_step_to_nmi(core, had_rf);
   core.mode_changed();
   return true;
 }

@@ -51,14 +51,14 @@ bool port_in(Core& core, u16 port, unsigned size, u64 batch, u64& value) {
 }
 
 bool port_in_register(Core& core, u16 port, unsigned size, u64& value) {
-  if (core.bus.port_in(port, size, &value) == Reply::done) return true;
+  if (core.bus.port_in(port, size, &value) == Reply::done) return core.is_intercepted = true;
   describe(core, true, port, size, 1, 0);
   core.completion.kind = Completion::Kind::in;
   return core.stop(Stop::io);
 }
 
 bool port_out(Core& core, u16 port, unsigned size, u64 value) {
-  if (core.bus.port_out(port, size, &value) == Reply::done) return true;
+  if (core.bus.port_out(port, size, &value) == Reply::done) return core.is_intercepted = true;
   describe(core, false, port, size, 1, value);
   core.completion.kind = Completion::Kind::out;
   return core.stop(Stop::io);

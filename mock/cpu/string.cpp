@@ -279,6 +279,7 @@ bool ins(Core& core, const Op& op) {
   Walker w(core, op);
   if (!port_allowed(core, static_cast<u16>(core.s.gpr[RDX]), size)) return false;
   while (w.remaining()) {
+    core.is_intercepted = true;
     const u64 elements_left = w.remaining();
     u64 linear;
     // As KVM reads ahead (emulate.c, pio_in_emulated): bytes to the end of the page, taken as a number of elements, at
@@ -310,6 +311,7 @@ bool outs(Core& core, const Op& op) {
   Walker w(core, op);
   if (!port_allowed(core, static_cast<u16>(core.s.gpr[RDX]), size)) return false;
   while (w.remaining()) {
+    core.is_intercepted = true;
     u64 linear, value = 0;
     if (!core.linear(op.segment(), w.reg(RSI), size, Access::read, linear) || !core.read_linear(linear, &value, size))
       return emulator_fault(core, op);

@@ -106,7 +106,7 @@ void Vcpu::set_visible_rflags(u64 rflags) {
 // QUIRK(kvm, all, x86_emulate_instruction): the emulator stores RFLAGS without TF.
 void Vcpu::forget_step(bool is_emulated) {
   if (events_.exception.pending && events_.exception.vector == DB) events_.exception = {};
-  if (is_emulated) cpu_.set_rflags(cpu_.rflags() & ~u64{TF});
+  if (is_emulated) set_visible_rflags(visible_rflags());
 }
 
 // Stop::debug: an exit is prepared.
