@@ -68,8 +68,9 @@ class Frames:
             yield kind, payload
 
 
-def boot(emulator, kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, append=""):
-    """Boots, forwards output to on_output(fd, bytes) (3: progress), returns the Outcome. Never leaves a QEMU behind."""
+def boot(emulator, kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib=1024, append="", stall_s=float("inf")):
+    """Boots, forwards output to on_output(fd, bytes) (3: progress), returns the Outcome. Never leaves a QEMU behind. A program that says
+    nothing on descriptor 3 for `stall_s` seconds hangs."""
     with tempfile.TemporaryDirectory(prefix="kvm-lab-") as work:
         initramfs = os.path.join(work, "initramfs")
         try:
@@ -82,7 +83,7 @@ def boot(emulator, kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib
         started = time.monotonic()
         outcome = Outcome()
         try:
-            _follow(process, outcome, on_output, started + timeout_s)
+            _follow(process, outcome, on_output, started + timeout_s, stall_s)
         finally:
             process.kill()
             errors = process.communicate()[1].decode(errors="replace")
@@ -94,13 +95,16 @@ def boot(emulator, kernel, initramfs_bytes, on_output, timeout_s=600, memory_mib
         return outcome
 
 
-def _follow(process, outcome, on_output, deadline):
+def _follow(process, outcome, on_output, deadline, stall_s):
     frames, limit = Frames(), time.monotonic() + BOOT_TIMEOUT_S
+    stalled_at = time.monotonic() + BOOT_TIMEOUT_S + stall_s
     outcome.verdict, outcome.detail = "hang", f"no sign of life for {BOOT_TIMEOUT_S} s while booting"
     while True:
-        wait = min(deadline, limit) - time.monotonic()
+        wait = min(deadline, limit, stalled_at) - time.monotonic()
         if wait <= 0:
-            if deadline <= limit:
+            if stalled_at < min(deadline, limit):
+                outcome.detail = f"no progress for {stall_s:g} s"
+            elif deadline <= limit:
                 outcome.verdict, outcome.detail = "timeout", "the time given with --timeout was over"
             return
         if not select.select([process.stdout], [], [], wait)[0]:
@@ -113,6 +117,8 @@ def _follow(process, outcome, on_output, deadline):
         for kind, payload in frames.feed(data):
             limit = time.monotonic() + SILENCE_S
             outcome.detail = f"no sign of life for {SILENCE_S} s"
+            if kind == "P":
+                stalled_at = time.monotonic() + stall_s
             _take(outcome, kind, payload, on_output)
         if outcome.verdict != "hang":
             limit = time.monotonic() + 10  # it only has to reboot now

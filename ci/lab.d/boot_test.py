@@ -2,7 +2,10 @@
 
 import struct
 import subprocess
+import sys
+import time
 import unittest
+import unittest.mock
 
 import boot
 import image
@@ -31,6 +34,15 @@ class Boot(unittest.TestCase):
         outcome = boot.Outcome(verdict="panic")
         boot._judge(outcome, "qemu: could not load kernel\n")
         self.assertEqual((outcome.verdict, outcome.detail), ("set-up", "qemu: could not load kernel"))
+
+    def test_a_program_without_progress_hangs_though_the_guest_lives(self):
+        writer = "import sys, time\nwhile True:\n sys.stdout.buffer.write(%r)\n sys.stdout.flush()\n time.sleep(0.05)" % frame("H", b"")
+        outcome = boot.Outcome()
+        with subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE) as process, \
+                unittest.mock.patch.object(boot, "BOOT_TIMEOUT_S", 0.5):
+            boot._follow(process, outcome, print, time.monotonic() + 30, 0.5)
+            process.kill()
+        self.assertEqual((outcome.verdict, outcome.detail), ("hang", "no progress for 0.5 s"))
 
     def test_status_as_a_shell_gives_it(self):
         self.assertEqual(boot.Outcome(status=7 << 8).exit_code(), 7)

@@ -69,7 +69,7 @@ def _boot(args, kernel, qemu, first, programs, block):
     program = [args.program, *program_arguments(args, first, programs, block)]
     archive = image.build(kernel, program, cache.folder(), module_params=args.params)
     try:
-        return boot.boot(qemu, kernel, archive, progress.take, args.timeout, args.memory, args.append), progress
+        return boot.boot(qemu, kernel, archive, progress.take, args.timeout, args.memory, args.append, args.stall), progress
     finally:
         progress.clear()
 
@@ -110,4 +110,6 @@ def add_options(parser, top):
                         help="write the summary to random-KERNEL.json there (conformance/recorded)")
     parser.add_argument("--program", metavar="PATH", help="kvm-random to use instead of the release build")
     parser.add_argument("--timeout", type=float, default=3600, metavar="S", help="seconds until the guest is ended (3600)")
+    parser.add_argument("--stall", type=float, default=300, metavar="S",
+                        help=f"seconds for {_BLOCK} programs until they count as hanging (300)")
     parser.set_defaults(top=top)
