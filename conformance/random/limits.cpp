@@ -197,20 +197,12 @@ bool emulator_ignores_prefix(const Scene& s) {
          (instruction->info.mnemonic == ZYDIS_MNEMONIC_LZCNT || instruction->info.mnemonic == ZYDIS_MNEMONIC_TZCNT);
 }
 
-bool is_arithmetic_of_frame(const Scene& s, u64 at, u64 a, u64 b) {
+// Whether words differ in `bits` of the RFLAGS image in the handler's frame, nowhere else.
+bool is_flags_of_frame(const Scene& s, u64 at, u64 a, u64 b, u64 bits) {
   if (!s.fault_a) return false;
   const s64 byte = static_cast<s64>(s.fault_a->rflags_at - at);
   if (byte >= 8 || byte <= -4) return false;
-  const u64 mask = byte >= 0 ? (kArithmetic | 0xff) << 8 * byte : (kArithmetic | 0xff) >> -8 * byte;
-  return ((a ^ b) & ~mask) == 0;
-}
-
-// Like is_arithmetic_of_frame(), of all 32 bits.
-bool is_flags_of_frame(const Scene& s, u64 at, u64 a, u64 b) {
-  if (!s.fault_a) return false;
-  const s64 byte = static_cast<s64>(s.fault_a->rflags_at - at);
-  if (byte >= 8 || byte <= -4) return false;
-  const u64 mask = byte >= 0 ? 0xffffffffull << 8 * byte : 0xffffffffull >> -8 * byte;
+  const u64 mask = byte >= 0 ? bits << 8 * byte : bits >> -8 * byte;
   return ((a ^ b) & ~mask) == 0;
 }
 
@@ -242,7 +234,7 @@ bool loses_flags_in_fault(const Scene& s) {
                                                  "events.exception.nr"};
         return std::ranges::find(kFollows, path) != std::end(kFollows);
       },
-      [&](u64 at, u64 a, u64 b) { return is_flags_of_frame(s, at, a, b) || marks_pdpte(s, at, a, b); });
+      [&](u64 at, u64 a, u64 b) { return is_flags_of_frame(s, at, a, b, 0xffffffff) || marks_pdpte(s, at, a, b); });
 }
 
 bool leaves_flags(const std::optional<Instruction>& instruction) {
@@ -266,8 +258,7 @@ bool shows_undefined_flags(const Scene& s) {
     return false;
   return s.differs_only([](const std::string& path) { return path == "regs.rflags"; },
                         [&](u64 at, u64 a, u64 b) {
-                          return is_arithmetic_of_frame(s, at, a, b) || keeps_rf(s, at, a, b) ||
-                                 marks_pdpte(s, at, a, b);
+                          return is_flags_of_frame(s, at, a, b, kArithmetic | kRf | 0xff) || marks_pdpte(s, at, a, b);
                         });
 }
 
@@ -348,6 +339,18 @@ bool clears_upper_half(const Scene& s) {
       [&](u64 at, u64 of_a, u64 of_b) { return explain_word(s, at, of_a, of_b) != nullptr; });
 }
 
+// Both died: what failing deliveries have left, and what the access marked that began it.
+bool leaves_traces_in_shutdown(const Scene& s) {
+  if (!s.a_exits(Exit::Shutdown) || !s.b_exits(Exit::Shutdown)) return false;
+  return s.only_memory([&](u64 at, u64 a, u64 b) {
+    if (explain_word(s, at, a, b)) return true;
+    if (Scene::is_table(at)) return ((a ^ b) & ~((kAccessed | kDirty) * kBothHalves)) == 0;
+    for (unsigned byte = 0; byte < 8; ++byte)  // RF, or the bit of writes in error codes
+      if (((a ^ b) & ~(u64{3} << 8 * byte)) == 0) return true;
+    return a < 0x10 && b < 0x10;
+  });
+}
+
 // FOP, FIP and FDP.
 bool lacks_x87_pointers(const Scene& s) {
   const kvmapi::kvm_fpu& fpu = s.outcome.b.fpu;
@@ -414,6 +417,9 @@ constexpr LimitRow kRows[] = {
     {{"bit_scan_of_zero",
       "QEMU TCG clears the upper half of the register that a 32-bit BSF or BSR of 0 leaves alone; APM vol. 3, BSF"},
      clears_upper_half},
+    {{"traces_of_shutdown",
+      "what QEMU TCG does to RF, to marks in tables and to error codes, left by deliveries that end in a shutdown"},
+     leaves_traces_in_shutdown},
     {{"x87_pointers",
       "QEMU TCG stores the last x87 opcode and the pointers to it and its operand as 0 in XSAVE images"},
      lacks_x87_pointers},

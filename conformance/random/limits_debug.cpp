@@ -37,6 +37,17 @@ bool shadows_again(const Scene& s) {
          known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});
 }
 
+// MOV SS or the like, a conditional jump, and a read of device memory.
+bool shadows_past_jump(const Scene& s) {
+  if (!s.is_mmio() || s.outcome.a.events.interrupt.shadow || s.outcome.b.events.interrupt.shadow != kShadows)
+    return false;
+  const auto jump = s.ending_at(s.outcome.a.regs.rip);
+  if (!jump || jump->info.meta.category != ZYDIS_CATEGORY_COND_BR) return false;
+  return is_one_of(s.ending_at(s.outcome.a.regs.rip - jump->info.length),
+                   {ZYDIS_MNEMONIC_STI, ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_POP, ZYDIS_MNEMONIC_LSS}) &&
+         known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});
+}
+
 // STI, INT n: the mock sees the open window at the handler's first instruction, the kernel after that.
 bool shadows_handler(const Scene& s) {
   if (!s.a_exits(Exit::IrqWindowOpen) || !s.b_exits(Exit::Hlt) || !s.is_handler() || !s.fault_a) return false;
@@ -80,6 +91,9 @@ constexpr LimitRow kRows[] = {
     {{"sti_shadows_again",
       "QEMU TCG begins an interrupt shadow at STI though interrupts were enabled before; SDM vol. 2, STI"},
      shadows_again},
+    {{"shadow_lasts_past_jump",
+      "QEMU TCG holds the interrupt shadow over a conditional jump to the end of the instruction after it"},
+     shadows_past_jump},
     {{"shadow_lasts_in_handler",
       "QEMU TCG holds the shadow of STI over the delivery of INT n; SDM vol. 2, STI: until the next instruction's end"},
      shadows_handler},

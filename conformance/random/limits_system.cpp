@@ -160,7 +160,7 @@ bool gives_up_before_second_page(const Scene& s) {
     return false;
   const auto mnemonic = s.instruction->info.mnemonic;
   constexpr ZydisMnemonic kUnknown[] = {ZYDIS_MNEMONIC_LAR, ZYDIS_MNEMONIC_LSL, ZYDIS_MNEMONIC_VERR,
-                                        ZYDIS_MNEMONIC_VERW};
+                                        ZYDIS_MNEMONIC_VERW, ZYDIS_MNEMONIC_BOUND};
   if (std::find(std::begin(kUnknown), std::end(kUnknown), mnemonic) == std::end(kUnknown)) return false;
   return crosses_from_device(*s.instruction, s);
 }
@@ -170,6 +170,19 @@ bool drops_rf_at_int1(const Scene& s, u64 at, u64 a, u64 b) {
     return false;
   const u64 byte = s.fault_a->rflags_at + 2 - at;  // bits 23:16
   return byte < 8 && (a ^ b) == u64{1} << 8 * byte && (a & ~b);
+}
+
+// Each handler begins with HLT.
+bool overwrites_its_handlers(const Scene& s) {
+  for (u64 at = kHandlers; at < kHandlers + 0x800; at += 8)
+    if (s.ram_a[at] != 0xf4) return true;
+  return false;
+}
+
+bool jumps_beyond_limit(const Scene& s) {
+  if (s.program.variant.bits != 16 || !s.a_raised(13) || s.fault_a->error_code || !s.instruction) return false;
+  const ZydisDecodedOperand& to = s.instruction->operands[0];
+  return to.type == ZYDIS_OPERAND_TYPE_POINTER && to.ptr.offset > s.code_sregs.cs.limit;
 }
 
 bool has_repetition(const Scene& s, const Chunk& chunk) {
@@ -213,6 +226,12 @@ constexpr LimitRow kRows[] = {
     {{"operand_read_before_undefined",
       "QEMU TCG reads the operand of MOV to CS or to no segment before it raises #UD; APM vol. 2, 8.5 (priorities)"},
      reads_before_undefined},
+    {{"handlers_overwritten",
+      "the program has overwritten the handlers of exceptions: no limit looks at what runs there then"},
+     overwrites_its_handlers},
+    {{"far_jump_beyond_limit",
+      "QEMU TCG raises #GP of a far jump beyond the limit only at its target; SDM vol. 2, JMP: at the instruction"},
+     jumps_beyond_limit},
     {{"code_overwritten",
       "QEMU TCG runs a repetition on, and with paging a block to its end, though a store has changed its code"},
      overwrites_its_code},

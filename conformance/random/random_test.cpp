@@ -129,6 +129,7 @@ class Limited : public Compared {
   void SetUp() override {
     outcome.kind = Outcome::Kind::different;
     program.variant = {.mode = Mode::long64, .bits = 64, .ring = 0};
+    for (u64 at = kHandlers; at < kHandlers + 0x800; at += 8) put(at, 0xf4);
     put(kCode, 0x03250401);  // ADD [disp32], EAX
     put(kCode + 4, 0x12000);
     both_exit(kvmapi::Exit::Hlt);
@@ -182,6 +183,51 @@ TEST_F(Limited, another_bit_of_the_error_code_has_none) {
 TEST_F(Limited, one_more_difference_has_none) {
   memory_b[kStack] = 0;
   b.regs.rcx = 1;
+  EXPECT_EQ(limit(), "");
+}
+
+TEST_F(Limited, overwritten_handlers_have_a_name) {
+  b.regs.rcx = 1;
+  put(kHandlers + 8, 0x90);
+  EXPECT_EQ(limit(), "handlers_overwritten");
+}
+
+TEST_F(Limited, code_that_a_program_overwrites_has_a_name_unless_its_chunk_is_meant_to) {
+  put(kCode, 0xf4f4f490);
+  Chunk chunk;
+  chunk.put(0xf590, 2);
+  program.chunks.push_back(chunk);
+  b.regs.rcx = 1;
+  EXPECT_EQ(limit(), "code_overwritten");
+  program.chunks[0].changes_itself = true;
+  EXPECT_EQ(limit(), "");
+}
+
+TEST_F(Limited, the_upper_half_after_a_bit_scan_has_a_name) {
+  a.regs.rcx = 0x1'2345'6789;
+  b.regs.rcx = 0x2345'6789;
+  EXPECT_EQ(limit(), "") << "without a bit scan";
+  Chunk chunk;
+  chunk.put(0xc8bc0f, 3);  // BSF ECX, EAX
+  program.chunks.push_back(chunk);
+  put(kCode, 0xf4c8bc0f);
+  EXPECT_EQ(limit(), "bit_scan_of_zero");
+  b.regs.rcx = 0;
+  EXPECT_EQ(limit(), "");
+}
+
+TEST_F(Limited, x87_pointers_have_a_name_if_the_kernel_has_none) {
+  a.fpu.last_opcode = 0x16;
+  EXPECT_EQ(limit(), "x87_pointers");
+  b.fpu.last_opcode = 0x17;
+  EXPECT_EQ(limit(), "");
+}
+
+TEST_F(Limited, traces_of_a_shutdown_have_a_name_and_other_memory_has_none) {
+  both_exit(kvmapi::Exit::Shutdown);
+  memory_b[0x15002] ^= 1;
+  EXPECT_EQ(limit(), "traces_of_shutdown");
+  memory_b[0x15003] ^= 0x40;
   EXPECT_EQ(limit(), "");
 }
 
