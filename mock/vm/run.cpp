@@ -68,7 +68,7 @@ MOCK_VM_STEP Result<int> Vcpu::run_guest(SignalScope& signals) {
     if (!completed) return err(completed.error());
     if (is_step) forget_step(is_emulated);
     if (*completed == Next::exit) return 0;
-    if (ends_step && !events_.exception.pending) {
+    if (ends_step && !events_.exception.pending && !events_.exception.injected) {
       exit_emulated_step();
       return 0;
     }
