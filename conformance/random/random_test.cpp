@@ -241,5 +241,20 @@ TEST_F(Limited, rf_in_the_frame_has_a_name_and_other_flags_have_none) {
   EXPECT_EQ(limit(), "");
 }
 
+TEST_F(Limited, a_shadow_after_sti_has_a_name_only_if_interrupts_were_enabled_before) {
+  program.variant.single_step = true;
+  program.chunks.emplace_back().put(0xfb, 1);
+  put(kCode, 0xf4fb);
+  both_exit(kvmapi::Exit::Debug);
+  a.regs.rip = b.regs.rip = kCode + 1;
+  b.events.interrupt.shadow = 3;
+  outcome.before.regs.rip = kCode;
+  EXPECT_EQ(limit(), "");
+  outcome.before.regs.rflags = 0x202;
+  EXPECT_EQ(limit(), "sti_shadows_again");
+  b.regs.rcx = 1;
+  EXPECT_EQ(limit(), "");
+}
+
 }  // namespace
 }  // namespace conformance::random
