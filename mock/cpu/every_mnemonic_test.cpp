@@ -74,6 +74,27 @@ ZydisDecoder decoder_of_everything(Mode mode) {
   return decoder;
 }
 
+// The first bytes of an instruction; zeros follow. Millions of them are tried, so they live on the stack.
+class Start {
+ public:
+  Start(std::initializer_list<u8> bytes) {
+    for (const u8 byte : bytes) add(byte);
+  }
+  Start& add(u8 byte) {
+    bytes_[size_++] = byte;
+    return *this;
+  }
+  Start& add(const Start& more) {
+    for (unsigned i = 0; i < more.size_; ++i) add(more.bytes_[i]);
+    return *this;
+  }
+  const std::array<u8, ZYDIS_MAX_INSTRUCTION_LENGTH>& bytes() const { return bytes_; }
+
+ private:
+  std::array<u8, ZYDIS_MAX_INSTRUCTION_LENGTH> bytes_{};
+  unsigned size_ = 0;
+};
+
 class Search {
  public:
   Search(Mode mode, const ZydisDecoder& decoder) : mode_(mode), decoder_(decoder) {}
@@ -87,42 +108,35 @@ class Search {
   }
 
  private:
-  // The first encoding of a mnemonic counts; one that names memory is kept over one that does not.
-  void look(Bytes code) {
-    code.resize(15);
+  // The first encoding of a mnemonic counts.
+  void look(const Start& start) {
+    const auto& code = start.bytes();
     ZydisDecodedInstruction instruction;
     ZydisDecoderContext context;
     if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder_, &context, code.data(), code.size(), &instruction)))
       return;
-    if (found_.count(instruction.mnemonic)) return;
-    code.resize(instruction.length);
-    found_[instruction.mnemonic] = code;
+    if (is_found_[instruction.mnemonic]) return;
+    is_found_[instruction.mnemonic] = true;
+    found_[instruction.mnemonic] = Bytes(code.begin(), code.begin() + instruction.length);
   }
 
   // All ModRM bytes that may matter: [BX+SI or RAX], and with a SIB byte of 0; of registers all, or one.
-  void with_modrm(const Bytes& opcode, bool all_registers) {
+  void with_modrm(const Start& opcode, bool all_registers) {
     for (unsigned modrm = 0; modrm < 256; ++modrm) {
       const unsigned rm = modrm & 7, mod = modrm >> 6;
       if (mod == 1 || mod == 2 || (mod == 0 && rm != 0 && rm != 4)) continue;
       if (mod == 3 && !all_registers && rm != 0) continue;
-      Bytes code = opcode;
-      code.push_back(static_cast<u8>(modrm));
-      look(code);
+      look(Start(opcode).add(static_cast<u8>(modrm)));
     }
   }
 
   void legacy_maps() {
-    const std::vector<Bytes> maps = {{}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
-    for (const Bytes& prefix : std::vector<Bytes>{{}, {0x66}, {0xf2}, {0xf3}, {0x67}, {0x66, 0xf2}})
-      for (const Bytes& rex : mode_ == Mode::long64 ? std::vector<Bytes>{{}, {0x48}} : std::vector<Bytes>{{}})
-        for (const Bytes& map : maps)
-          for (unsigned opcode = 0; opcode < 256; ++opcode) {
-            Bytes code = prefix;
-            code.insert(code.end(), rex.begin(), rex.end());
-            code.insert(code.end(), map.begin(), map.end());
-            code.push_back(static_cast<u8>(opcode));
-            with_modrm(code, true);
-          }
+    const std::vector<Start> maps = {{}, {0x0f}, {0x0f, 0x38}, {0x0f, 0x3a}};
+    for (const Start& prefix : std::vector<Start>{{}, {0x66}, {0xf2}, {0xf3}, {0x67}, {0x66, 0xf2}})
+      for (const Start& rex : mode_ == Mode::long64 ? std::vector<Start>{{}, {0x48}} : std::vector<Start>{{}})
+        for (const Start& map : maps)
+          for (unsigned opcode = 0; opcode < 256; ++opcode)
+            with_modrm(Start(prefix).add(rex).add(map).add(static_cast<u8>(opcode)), true);
     // 3DNow! has its opcode behind the operands.
     for (unsigned opcode = 0; opcode < 256; ++opcode) look({0x0f, 0x0f, 0xc0, static_cast<u8>(opcode)});
   }
@@ -160,6 +174,7 @@ class Search {
   Mode mode_;
   ZydisDecoder decoder_;
   Found found_;
+  std::array<bool, ZYDIS_MNEMONIC_MAX_VALUE + 1> is_found_{};
 };
 
 // CPUID offers everything, so that nothing is undefined for want of a bit.
