@@ -190,6 +190,15 @@ bool emulator_gives_up(const Scene& s) {
   return s.a_exits(Exit::Mmio) && s.b_raised(6) && s.fault_b->cs & 3;
 }
 
+bool emulator_reads_dword(const Scene& s) {
+  if (!s.is_mmio()) return false;
+  const auto instruction = s.at(s.outcome.a.regs.rip);
+  return instruction && instruction->info.mnemonic == ZYDIS_MNEMONIC_MOVSXD && instruction->info.operand_width == 16 &&
+         s.outcome.b.run.exit.as<kvmapi::kvm_exit_mmio>().len == 4 &&
+         s.differs_only([](const std::string& path) { return path == "mmio.len"; },
+                        [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
+}
+
 bool emulator_ignores_prefix(const Scene& s) {
   if (s.outcome.before.reason() != Exit::Mmio) return false;
   const auto instruction = s.at(s.outcome.before.regs.rip);
@@ -367,6 +376,11 @@ bool pushes_frame_to_device(const Scene& s) {
 
 bool delivers_to_device(const Scene& s) {
   if (pushes_frame_to_device(s)) return true;
+  // Or it comes to the handler too, after another of the frame's words.
+  const bool begins_handler = s.is_handler() && s.outcome.a.regs.rip % 8 == 0;
+  if (s.is_mmio() && begins_handler && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write)
+    return s.differs_only([](const std::string& path) { return path == "mmio.phys_addr" || path == "mmio.data"; },
+                          [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
   if (s.outcome.b.error != 4 || s.outcome.a.error) return false;
   const auto& events = s.outcome.b.events;
   return (events.exception.injected || events.exception.pending || events.interrupt.injected || events.nmi.injected) &&
@@ -402,6 +416,8 @@ constexpr LimitRow kRows[] = {
     {{"emulator_gives_up",
       "KVM's instruction emulator, which device memory needs, does not know the instruction; arch/x86/kvm/emulate.c"},
      emulator_gives_up},
+    {{"emulator_reads_dword", "KVM's instruction emulator reads 32 bits for MOVSXD to a 16-bit register"},
+     emulator_reads_dword},
     {{"emulator_ignores_prefix", "KVM's instruction emulator takes LZCNT and TZCNT of device memory for BSR and BSF"},
      emulator_ignores_prefix},
     {{"flags_lost_in_fault",
