@@ -35,4 +35,15 @@ inline u64 physical(u64 linear) {
 // The row of a word that differs; nullptr: none.
 const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b);
 
+// Whether nothing differs but the fields that `field` accepts and what rows of words, or RF that lasts too long,
+// explain.
+template <class Field>
+bool differs_in(const Scene& s, const Field& field) {
+  constexpr u64 kRf = 0x10000;
+  const u64 flags_a = s.outcome.a.regs.rflags, flags_b = s.outcome.b.regs.rflags;
+  const bool is_rf = (flags_a ^ flags_b) == (flags_b & kRf);
+  return s.differs_only([&](const std::string& path) { return field(path) || (is_rf && path == "regs.rflags"); },
+                        [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
+}
+
 }  // namespace conformance::random

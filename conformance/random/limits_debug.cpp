@@ -23,9 +23,8 @@ u64 flags_before(const Scene& s) {
 }
 
 bool known_words_alone(const Scene& s, std::initializer_list<std::string_view> fields) {
-  return s.differs_only(
-      [&](const std::string& path) { return std::find(fields.begin(), fields.end(), path) != fields.end(); },
-      [&](u64 at, u64 a, u64 b) { return explain_word(s, at, a, b) != nullptr; });
+  return differs_in(
+      s, [&](const std::string& path) { return std::find(fields.begin(), fields.end(), path) != fields.end(); });
 }
 
 // A step over STI with IF set before; or the next instruction reads a device.
@@ -87,33 +86,17 @@ bool skips_without_tf(const Scene& s) {
   });
 }
 
-// A step that ends with the IRET of an NMI's handler, while KVM lets another one in by a step of its own.
+// A step that ends with the IRET of a handler, while KVM lets an NMI in by a step of its own.
 bool clears_rf_of_iret(const Scene& s) {
   const auto handler = fault_of(s.outcome.before, s.ram_a, s.program.variant.mode);
-  return s.a_exits(Exit::Debug) && s.b_exits(Exit::Debug) && handler && handler->vector == 2 &&
+  return s.a_exits(Exit::Debug) && s.b_exits(Exit::Debug) && handler &&
          s.outcome.a.regs.rflags == (s.outcome.b.regs.rflags | kRf) && known_words_alone(s, {"regs.rflags"});
-}
-
-// POPF sets TF in the step by which KVM lets an NMI in.
-bool takes_tf_of_popf(const Scene& s) {
-  if (!s.a_raised(2) || !s.b_raised(2) ||
-      !is_one_of(s.ending_at(s.fault_a->rip), {ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFD, ZYDIS_MNEMONIC_POPFQ}))
-    return false;
-  return s.only_memory([&](u64 at, u64 a, u64 b) {
-    const u64 tf_at = s.fault_a->rflags_at + 1 - at;
-    return (tf_at < 7 && (a ^ b) == u64{0x101} << 8 * tf_at && (a & ~b) == u64{1} << 8 * tf_at) ||
-           explain_word(s, at, a, b);
-  });
 }
 
 constexpr LimitRow kRows[] = {
     {{"iret_clears_rf",
       "QEMU TCG clears the RF that IRET has loaded if RF was set before it, which KVM does to let an NMI in"},
      clears_rf_of_iret},
-    {{"popf_in_step_to_nmi",
-      "KVM takes TF from the guest after the step by which it lets an NMI in, though POPF has set it in that step; "
-      "disable_nmi_singlestep()"},
-     takes_tf_of_popf},
     {{"sti_shadows_again",
       "QEMU TCG begins an interrupt shadow at STI though interrupts were enabled before; SDM vol. 2, STI"},
      shadows_again},

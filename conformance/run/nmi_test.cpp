@@ -118,26 +118,27 @@ constexpr GuestCase kRows[] = {
 };
 KVM_ROWS("run.nmi", "api.rst 4.64: KVM_NMI", kRows);
 
-// The handler's IRET returns to an open interrupt window with RF set.
+constexpr kvmapi::u64 kTf = 0x100, kRf = 0x10000;
+
+// The handler's IRET returns to an open interrupt window with TF and RF set. What is left of them there.
 kvmapi::u64 flags_at_window_after_iret(Machine& m, bool holds_back_another) {
-  constexpr kvmapi::u64 kRf = 0x10000;
   send(m);
   EXPECT_TRUE(run_to_exit(m, taken(2), __FILE__, __LINE__));
   if (holds_back_another) send(m);
   ask_for_window(m);
   const kvmapi::u64 saved_flags = m.regs().rsp + 16;
-  m.poke<kvmapi::u64>(saved_flags, m.peek<kvmapi::u64>(saved_flags) | kRf);
+  m.poke<kvmapi::u64>(saved_flags, m.peek<kvmapi::u64>(saved_flags) | kTf | kRf);
   EXPECT_TRUE(run_to_exit(m, window().at(guests::kLoad), __FILE__, __LINE__));
-  return m.regs().rflags & kRf;
+  return m.regs().rflags & (kTf | kRf);
 }
 
-KVM_TEST("run.nmi", "iret_to_an_open_window_loads_rf", "APM vol. 2, 3.1.6", {.needs = kNeeds})
+KVM_TEST("run.nmi", "iret_to_an_open_window_loads_tf_and_rf", "APM vol. 2, 3.1.6", {.needs = kNeeds})
 (Ctx& t) {
   Machine m(t, Guest::hlt, Mode::long64, {.rflags = 2 | 0x200});
-  EXPECT_NE(flags_at_window_after_iret(m, false), 0u);
+  EXPECT_EQ(flags_at_window_after_iret(m, false), kTf | kRf);
 }
 
-KVM_TEST("run.nmi", "held_back_takes_rf_from_the_iret_that_lets_it_in", "kvm_amd: disable_nmi_singlestep()",
+KVM_TEST("run.nmi", "held_back_takes_tf_and_rf_from_the_iret_that_lets_it_in", "kvm_amd: disable_nmi_singlestep()",
          {.needs = {.cap = Cap::UserNmi, .vendor = Vendor::amd}, .status = Abi::observed})
 (Ctx& t) {
   Machine m(t, Guest::hlt, Mode::long64, {.rflags = 2 | 0x200});

@@ -162,9 +162,9 @@ bool iret_task(Core& core) {
 
 // QUIRK(kvm_amd, all, disable_nmi_singlestep): to let a waiting NMI in, KVM makes a single step of the IRET with TF and
 // RF set, and then takes away what was clear before; or the step is user space's if that asks for steps.
-void end_step_to_nmi(Core& core, bool had_rf) {
+void end_step_to_nmi(Core& core, u32 flags_before) {
   if (!core.s.owner.steps) {
-    if (!had_rf) core.flags &= ~u32{RF};
+    core.flags &= flags_before | ~u32{TF | RF};
     return;
   }
   core.s.event = {};
@@ -215,7 +215,7 @@ bool far_return(Core& core, unsigned size, u16 extra_bytes) {
 
 bool interrupt_return(Core& core, unsigned size) {
   bool done;
-  const bool had_rf = core.flags & RF;
+  const u32 flags_before = core.flags;
   if (core.is_real() || core.is_v86()) {
     done = iret_real(core, size);
   } else if (core.flags & NT) {
@@ -230,7 +230,7 @@ bool interrupt_return(Core& core, unsigned size) {
   if (core.s.nmi_pending) core.s.attention.fetch_or(kAttentionNmi);
   if (!done) return false;
   core.keep_rf = true;
-  if (core.nmi_held_back) end_step_to_nmi(core, had_rf);
+  if (core.nmi_held_back) end_step_to_nmi(core, flags_before);
   core.mode_changed();
   return true;
 }
