@@ -79,8 +79,14 @@ class Xsave : public testing::Test {
       prepare(host);
       HostCheck::Buffer guest = host;
       const HostCheck::Buffer before = host;
-      check.on_host(snippet, host);
       ASSERT_NO_FATAL_FAILURE(check.on_guest(snippet, end, guest));
+      // A switch to another thread in the middle may leave a component in use that was in its initial state (SDM vol. 1
+      // 13.6: the processor may track that or not): once more then.
+      constexpr unsigned kAttempts = 5;
+      for (unsigned attempt = 0; attempt < kAttempts && (attempt == 0 || host != guest); ++attempt) {
+        host = before;
+        check.on_host(snippet, host);
+      }
       for (unsigned i = 0; i < host.size(); ++i)
         ASSERT_EQ(host[i], guest[i]) << "byte 0x" << std::hex << i * 8 << ", mask " << before[10] << ", loaded "
                                      << before[11] << ", mxcsr " << before[9] << ", header " << before[0x600 / 8] << " "
