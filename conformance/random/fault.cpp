@@ -9,16 +9,20 @@ bool has_error_code(unsigned vector, Mode mode) {
   return mode != Mode::real && (vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21);
 }
 
+u64 stack_of(const Snapshot& s) {
+  if (!s.sregs.cs.l) return physical(s.sregs.ss.base + (s.regs.rsp & (s.sregs.ss.db ? ~u64{0} : 0xffff)));
+  return physical(s.regs.rsp);
+}
+
 std::optional<Fault> fault_of(const Snapshot& s, std::span<const u8> ram, Mode mode) {
   const u64 at = s.sregs.cs.base + s.regs.rip - (s.reason() == kvmapi::Exit::Hlt ? 1 : 0);
   if (s.error || at < kHandlers || at >= kHandlers + 0x800 || at % 8) return std::nullopt;
   Fault fault{.vector = static_cast<unsigned>((at - kHandlers) / 8)};
   const unsigned word = frame_word(mode);
-  u64 stack = s.sregs.ss.base + (s.regs.rsp & (s.sregs.ss.db || s.sregs.cs.l ? ~u64{0} : 0xffff));
-  if (stack > kRamBytes - 6 * word) return std::nullopt;
+  u64 stack = stack_of(s);
   const auto pop = [&] {
     u64 value = 0;
-    std::memcpy(&value, ram.data() + stack, word);
+    if (stack <= kRamBytes - word) std::memcpy(&value, ram.data() + stack, word);
     stack += word;
     return value;
   };
@@ -26,10 +30,11 @@ std::optional<Fault> fault_of(const Snapshot& s, std::span<const u8> ram, Mode m
   fault.rip = pop();
   fault.cs = static_cast<u16>(pop());
   fault.rflags_at = stack;
+  if (stack > kRamBytes - word) return std::nullopt;
   fault.rflags = static_cast<u32>(pop());
   const bool has_stack =
       is_long(mode) || (mode != Mode::real && (fault.cs & 3) > (s.sregs.cs.selector & 3)) || fault.rflags & 0x20000;
-  fault.rsp = has_stack ? pop() : s.regs.rsp + (stack - s.sregs.ss.base - s.regs.rsp);
+  fault.rsp = has_stack ? pop() : s.regs.rsp + (stack - stack_of(s));
   return fault;
 }
 

@@ -18,6 +18,15 @@ struct Fault {
   u16 cs = 0;
 };
 
+// Where the tables of the programs map an address to.
+inline u64 physical(u64 linear) {
+  if (linear >= 0x40000000) return linear - 0x40000000;
+  return linear >= kLargePage ? linear - kLargePage : linear;
+}
+
+// Where in memory the stack of a world begins.
+u64 stack_of(const Snapshot& snapshot);
+
 bool has_error_code(unsigned vector, Mode mode);
 
 // Of a world that stopped in a handler, at its HLT or before it; none if it stopped elsewhere or its stack is not in

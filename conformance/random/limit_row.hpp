@@ -26,12 +26,6 @@ std::span<const LimitRow> system_limits();
 // Single steps: limits_debug.cpp.
 std::span<const LimitRow> debug_limits();
 
-// Where the tables of the programs map an address to.
-inline u64 physical(u64 linear) {
-  if (linear >= 0x40000000) return linear - 0x40000000;
-  return linear >= kLargePage ? linear - kLargePage : linear;
-}
-
 // The row of a word that differs; nullptr: none.
 const WordRow* explain_word(const Scene& scene, u64 at, u64 a, u64 b);
 

@@ -326,11 +326,11 @@ bool delivers_beyond_stack(const Scene& s) {
 
 // A word that is pushed or popped crosses it; the same then happens to the frame of #SS.
 bool leaves_stack_and_dies(const Scene& s) {
-  constexpr u64 kNear = 64;
+  constexpr u64 kNear = 256;
   const kvmapi::kvm_segment& ss = s.outcome.b.sregs.ss;
-  const u64 sp = s.outcome.b.regs.rsp & 0xffff;
-  return s.a_exits(Exit::Shutdown) && s.program.variant.bits == 16 && !ss.db && ss.limit == 0xffff &&
-         (sp < kNear || sp + kNear > 0x10000);
+  const u64 mask = ss.db ? 0xffffffff : 0xffff, sp = s.outcome.b.regs.rsp & mask;
+  return s.a_exits(Exit::Shutdown) && s.program.variant.bits != 64 && ss.limit == mask &&
+         (sp < kNear || sp + kNear > mask);
 }
 
 bool faults_from_below(const Scene& s) {
@@ -362,8 +362,20 @@ bool leaves_traces_in_shutdown(const Scene& s) {
     if (Scene::is_table(at)) return ((a ^ b) & ~((kAccessed | kDirty) * kBothHalves)) == 0;
     for (unsigned byte = 0; byte < 8; ++byte)  // RF, or the bit of writes in error codes
       if (((a ^ b) & ~(u64{3} << 8 * byte)) == 0) return true;
-    return a < 0x10 && b < 0x10;
+    return at < kPage;  // the stack has come to address 0
   });
+}
+
+// LAR under TF: bits 19:16, seen before they are cleared.
+bool shows_undefined_rights(const Scene& s) {
+  if (!s.a_raised(1) || !s.b_raised(1)) return false;
+  const auto lar = s.ending_at(s.fault_a->rip);
+  if (!lar || lar->info.mnemonic != ZYDIS_MNEMONIC_LAR) return false;
+  const auto a = std::bit_cast<std::array<u64, sizeof(kvmapi::kvm_regs) / 8>>(s.outcome.a.regs);
+  const auto b = std::bit_cast<decltype(a)>(s.outcome.b.regs);
+  for (unsigned i = 0; i < 16; ++i)
+    if ((a[i] ^ b[i]) & ~u64{0xf0000}) return false;
+  return differs_in(s, [](const std::string& path) { return path.starts_with("regs.r") && path != "regs.rip"; });
 }
 
 // FOP, FIP and FDP.
@@ -387,6 +399,7 @@ bool delivers_to_device(const Scene& s) {
     return differs_in(s, [](const std::string& path) { return path.starts_with("mmio.") || path == "regs.rsp"; });
   if (s.outcome.b.error != 4 || s.outcome.a.error) return false;
   const auto& events = s.outcome.b.events;
+  if (s.a_exits(Exit::Shutdown)) return events.exception.injected || events.exception.pending;
   return (events.exception.injected || events.exception.pending || events.interrupt.injected || events.nmi.injected) &&
          s.stack_a() >= kRamBytes - 64;
 }
@@ -445,6 +458,8 @@ constexpr LimitRow kRows[] = {
     {{"traces_of_shutdown",
       "what QEMU TCG does to RF, to marks in tables and to error codes, left by deliveries that end in a shutdown"},
      leaves_traces_in_shutdown},
+    {{"undefined_rights", "bits 19:16 that LAR leaves undefined are seen in the handler of its single-step trap"},
+     shows_undefined_rights},
     {{"x87_pointers",
       "QEMU TCG stores the last x87 opcode and the pointers to it and its operand as 0 in XSAVE images"},
      lacks_x87_pointers},

@@ -36,14 +36,24 @@ bool shadows_again(const Scene& s) {
          known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});
 }
 
+constexpr std::initializer_list<ZydisMnemonic> kShadowing = {ZYDIS_MNEMONIC_STI, ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_POP,
+                                                             ZYDIS_MNEMONIC_LSS};
+
+bool opens_window_past_jump(const Scene& s) {
+  const u64 rip = s.outcome.a.regs.rip;
+  const auto jump = s.ending_at(rip), next = s.at(rip);
+  return jump && next && jump->info.meta.category == ZYDIS_CATEGORY_COND_BR &&
+         is_one_of(s.ending_at(rip - jump->info.length), kShadowing) && s.outcome.b.regs.rip == rip + next->info.length;
+}
+
 // MOV SS or the like, a conditional jump, and a read of device memory.
 bool shadows_past_jump(const Scene& s) {
+  if (s.a_exits(Exit::IrqWindowOpen) && s.b_exits(Exit::IrqWindowOpen)) return opens_window_past_jump(s);
   if (!s.is_mmio() || s.outcome.a.events.interrupt.shadow || s.outcome.b.events.interrupt.shadow != kShadows)
     return false;
   const auto jump = s.ending_at(s.outcome.a.regs.rip);
   if (!jump || jump->info.meta.category != ZYDIS_CATEGORY_COND_BR) return false;
-  return is_one_of(s.ending_at(s.outcome.a.regs.rip - jump->info.length),
-                   {ZYDIS_MNEMONIC_STI, ZYDIS_MNEMONIC_MOV, ZYDIS_MNEMONIC_POP, ZYDIS_MNEMONIC_LSS}) &&
+  return is_one_of(s.ending_at(s.outcome.a.regs.rip - jump->info.length), kShadowing) &&
          known_words_alone(s, {"events.interrupt.shadow", "run.ready_for_interrupt_injection"});
 }
 
@@ -72,8 +82,11 @@ bool steps_without_count(const Scene& s) {
 // After the exit of a step over CPUID the kernel steps no more: it does not stop, or pushes no TF.
 bool skips_without_tf(const Scene& s) {
   const Snapshot& before = s.outcome.before;
-  if (!s.program.variant.single_step || before.reason() != Exit::Debug) return false;
-  if (!is_one_of(s.ending_at(before.regs.rip), {ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_INVD, ZYDIS_MNEMONIC_WBINVD}))
+  if (!s.program.variant.single_step) return false;
+  const bool is_halt = before.reason() == Exit::Hlt && before.regs.rip >= kCode && before.regs.rip < kCodeEnd;
+  if (before.reason() != Exit::Debug && !is_halt) return false;
+  if (!is_halt &&
+      !is_one_of(s.ending_at(before.regs.rip), {ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_INVD, ZYDIS_MNEMONIC_WBINVD}))
     return false;
   if (s.a_exits(Exit::Debug)) {
     const auto next = s.at(before.regs.rip);
@@ -93,7 +106,16 @@ bool clears_rf_of_iret(const Scene& s) {
          s.outcome.a.regs.rflags == (s.outcome.b.regs.rflags | kRf) && known_words_alone(s, {"regs.rflags"});
 }
 
+// OUT to port 7eh: the skip comes before the exit, and its end of the step takes the exit's place.
+bool steps_over_port_7e(const Scene& s) {
+  return s.program.variant.single_step && s.a_exits(Exit::Io) && s.b_exits(Exit::Debug) &&
+         s.outcome.a.run.exit.as<kvmapi::kvm_exit_io>().port == 0x7e && s.outcome.a.regs.rip == s.outcome.b.regs.rip;
+}
+
 constexpr LimitRow kRows[] = {
+    {{"step_over_port_7e",
+      "KVM skips OUT to port 7Eh before its exit, and the end of the step takes the exit's place; kvm_fast_pio_out()"},
+     steps_over_port_7e},
     {{"iret_clears_rf",
       "QEMU TCG clears the RF that IRET has loaded if RF was set before it, which KVM does to let an NMI in"},
      clears_rf_of_iret},

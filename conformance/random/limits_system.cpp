@@ -41,8 +41,7 @@ bool makes_null_ss_usable(const Scene& s) {
   if (!is_long(s.program.variant.mode) || !is_null(a.selector) || !a.unusable || b.unusable) return false;
   if (b.selector != a.selector || b.base || b.limit != 0xffffffff || b.type != 3 || b.dpl != (b.selector & 3))
     return false;
-  return s.differs_only([](const std::string& path) { return path.starts_with("sregs.ss."); },
-                        [](u64, u64, u64) { return false; });
+  return differs_in(s, [](const std::string& path) { return path.starts_with("sregs.ss."); });
 }
 
 // Registers that an outward return has made null differ in what no access can see.
@@ -207,7 +206,19 @@ bool overwrites_its_code(const Scene& s) {
   return false;
 }
 
+// A gate of INT1 that cannot be used.
+bool is_no_external_event(const Scene& s, u64 at, u64 a, u64 b) {
+  if (!s.a_raised(13) || !s.b_raised(13) || s.fault_a->rip >= kRamBytes) return false;
+  const auto instruction = s.at(s.fault_a->rip);
+  const u64 bit = s.stack_a() - at;
+  return instruction && instruction->info.mnemonic == ZYDIS_MNEMONIC_INT1 && bit < 8 && (a & ~b) == u64{1} << 8 * bit &&
+         !(b & ~a);
+}
+
 constexpr WordRow kWords[] = {
+    {{"int1_is_internal",
+      "QEMU TCG clears EXT of the error code for a gate of INT1 that cannot be used; SDM vol. 3, 6.13: INT1 sets it"},
+     is_no_external_event},
     {{"int1_clears_rf",
       "QEMU TCG pushes RF as 0 for INT1 after an IRET that set it; SDM vol. 3, 17.3.1.1: the value at the time"},
      drops_rf_at_int1},

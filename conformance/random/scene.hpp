@@ -41,7 +41,7 @@ class Scene {
   u64 word_a(u64 address) const { return word(ram_a, address); }
   u64 word_b(u64 address) const { return word(ram_b, address); }
   // Where the stack of a world's handler begins.
-  u64 stack_a() const { return outcome.a.sregs.ss.base + outcome.a.regs.rsp; }
+  u64 stack_a() const { return stack_of(outcome.a); }
   bool is_frame(u64 address) const { return fault_a && address + 8 > stack_a() && address <= stack_a() + 56; }
   static bool is_table(u64 address) { return address >= kTopTable && address < kCode; }
 

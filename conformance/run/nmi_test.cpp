@@ -145,6 +145,21 @@ KVM_TEST("run.nmi", "held_back_takes_tf_and_rf_from_the_iret_that_lets_it_in", "
   EXPECT_EQ(flags_at_window_after_iret(m, true), 0u);
 }
 
+KVM_TEST("run.nmi", "waits_for_the_end_of_the_shadow_of_sti", "kvm_amd: svm_nmi_blocked()",
+         {.needs = {.cap = {Cap::UserNmi, Cap::VcpuEvents}, .vendor = Vendor::amd}, .status = Abi::observed})
+(Ctx& t) {
+  constexpr kvmapi::u8 kShadowOfSti = 2;
+  Machine m(t, Guest::out_sti_nop_nop, Mode::long64);
+  m.change([&](kvmapi::kvm_regs& r) { r.rip = m.at("shadow"); });
+  auto events = t.must(m.vcpu().get_vcpu_events());
+  events.flags |= kvmapi::kVcpueventValidShadow;
+  events.interrupt.shadow = kShadowOfSti;
+  t.must(m.vcpu().set_vcpu_events(events));
+  send(m);
+  ASSERT_TRUE(run_to_exit(m, taken(2), __FILE__, __LINE__));
+  EXPECT_EQ(m.frame(2).rip, m.at("open"));
+}
+
 KVM_TEST("run.nmi", "shows_in_the_vcpu_events", "api.rst 4.31", {.needs = {.cap = {Cap::UserNmi, Cap::VcpuEvents}}})
 (Ctx& t) {
   Machine m(t, Guest::hlt, Mode::long64);

@@ -339,7 +339,7 @@ Stop boundary(Core& core) {
       core.nmi_held_back = false;
       s.attention.fetch_and(~u32{kAttentionWindow});
       return stopped(core, Stop::interrupt_window);
-    } else if (!s.nmi_blocked && !s.interrupt_shadow_mov_ss) {
+    } else if (!s.nmi_blocked && !shadow) {  // kvm_amd: svm_nmi_blocked()
       s.attention.fetch_and(~u32{kAttentionNmi});
       s.nmi_pending = false;
       Event event;

@@ -57,7 +57,8 @@ struct Walker {
     if (!repeats() || (is_last() && !(core.after & ~kAfterSlice) && !core.ins_count)) return true;
     core.s.rip = core.rip_of(op);
     core.keep_rf = core.mid_repetition = true;
-    if (!(core.flags & RF)) {  // between iterations: SDM vol. 3 17.3.1.1
+    const bool is_seen = core.after != kAfterSlice || steps(core) || core.s.attention.load(std::memory_order_relaxed);
+    if (is_seen && !(core.flags & RF)) {  // between iterations: SDM vol. 3 17.3.1.1
       core.flags |= RF;
       core.step_changed();
     }
