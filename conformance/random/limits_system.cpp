@@ -208,11 +208,11 @@ bool overwrites_its_code(const Scene& s) {
 
 // A gate of INT1 that cannot be used.
 bool is_no_external_event(const Scene& s, u64 at, u64 a, u64 b) {
-  if (!s.a_raised(13) || !s.b_raised(13) || s.fault_a->rip >= kRamBytes) return false;
-  const auto instruction = s.at(s.fault_a->rip);
-  const u64 bit = s.stack_a() - at;
-  return instruction && instruction->info.mnemonic == ZYDIS_MNEMONIC_INT1 && bit < 8 && (a & ~b) == u64{1} << 8 * bit &&
-         !(b & ~a);
+  constexpr u8 kInt1 = 0xf1;
+  if (!s.a_raised(13) || !s.b_raised(13) || s.fault_a->rip - 1 >= kRamBytes || s.ram_a[s.fault_a->rip - 1] != kInt1)
+    return false;
+  const u64 byte = s.stack_a() - at;
+  return byte < 8 && (a & ~b) == u64{1} << 8 * byte && !(b & ~a);
 }
 
 constexpr WordRow kWords[] = {
