@@ -40,6 +40,20 @@ class Progress(unittest.TestCase):
         self.assertEqual(progress.number, 32)
 
 
+class Parts(unittest.TestCase):
+    """Several guests at once."""
+
+    def test_cover_the_range_once(self):
+        self.assertEqual(random_command.parts(10, 7, 3), [(10, 3), (13, 3), (16, 1)])
+        self.assertEqual(random_command.parts(0, 1, 4), [(0, 1)])
+
+    def test_summaries_add_up(self):
+        a = {"program": "kvm-random", "seed": 1, "first": 0, "programs": 3, "same": 2, "by_limit": {"x": 1}}
+        b = {"program": "kvm-random", "seed": 1, "first": 3, "programs": 2, "same": 2, "by_limit": {"x": 2, "y": 5}}
+        self.assertEqual(random_command.total([a, b]), {"program": "kvm-random", "seed": 1, "first": 0, "programs": 5, "same": 4,
+                                                        "by_limit": {"x": 3, "y": 5}})
+
+
 class Record(unittest.TestCase):
     """What is kept of a run."""
 
