@@ -202,8 +202,8 @@ Stop left_by_fault(Core& core, s64& budget) {
   // What the failed attempt read from devices stays only if it will be repeated with user space's answer.
   core.device.replayed = core.device.writes = 0;
   core.after = 0;
+  if (!is_stop || core.fault.stop != Stop::mmio_read) core.device.reads = 0;
   if (is_stop) return stopped(core, core.fault.stop);
-  core.device.reads = 0;
   core.breakpoint_hits = 0;
   core.s.event = core.fault.event;
   budget = std::max<s64>(budget - 1, 0);

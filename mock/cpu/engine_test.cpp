@@ -214,6 +214,23 @@ TEST(Engine, code_outside_memory_is_an_emulation_failure_without_bytes) {
   EXPECT_EQ(m.cpu.stop_info().instruction_length, 0);
 }
 
+// PUSH has read a device, and its stack has no host page.
+TEST(Engine, what_was_read_from_a_device_is_forgotten_when_the_instruction_stops_for_another_reason) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\xff\x35\x00\x00\x20\x00", 6));  // push dword [0x200000]
+  m.load(0x1800, std::string_view("\xa1\x10\x00\x20\x00", 5));      // mov eax, [0x200010]
+  m.protected_mode(0x1000);
+  m.s().gpr[RSP] = 0x5004;
+  m.bus.absent_page = 0x5000;
+  ASSERT_EQ(m.cpu.run(100), Stop::mmio_read);
+  const u64 data = 0x11111111;
+  ASSERT_EQ(m.cpu.complete(&data), Stop::host_fault);
+  m.s().rip = 0x1800;
+  m.cpu.state_changed();
+  EXPECT_EQ(m.cpu.run(100), Stop::mmio_read);
+  EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x200010u);
+}
+
 // Whoever waits for a signal looks between two slices.
 TEST(Engine, a_long_repetition_ends_its_slice_and_goes_on) {
   FlatMachine m;
