@@ -100,6 +100,10 @@ constexpr std::string_view kEnterReason =
     "QEMU TCG does not check that the final stack pointer of ENTER can be written; APM vol. 3, ENTER";
 constexpr std::string_view kSegmentReason =
     "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5";
+constexpr std::string_view kCompareReason =
+    "QEMU TCG reads DS:SI of CMPS first, so that a device there comes before a fault at ES:DI and the page is marked; "
+    "a "
+    "Zen 3 looks at ES:DI first";
 constexpr std::string_view kPushaReason =
     "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, PUSHA";
 constexpr Limit kRfLimit = {
@@ -118,6 +122,24 @@ bool reads_before_it_writes(const Scene& s, u64 at, u64 a, u64 b) {
 
 bool emulator_reads_first(const Scene& s, u64 at, u64 a, u64 b) {
   return s.is_mmio() && Scene::is_table(at) && (a ^ b) == (a & ~b & kDirty * kBothHalves);
+}
+
+bool is_compare(const Instruction& instruction) {
+  constexpr ZydisMnemonic kCompare[] = {ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW, ZYDIS_MNEMONIC_CMPSD,
+                                        ZYDIS_MNEMONIC_CMPSQ};
+  return std::ranges::find(kCompare, instruction.info.mnemonic) != std::end(kCompare);
+}
+
+// The page of DS:SI, though ES:DI faults.
+bool marks_source_of_compare(const Scene& s, u64 at, u64 a, u64 b) {
+  return s.a_raised(14) && s.instruction && is_compare(*s.instruction) && Scene::is_table(at) &&
+         ((a ^ b) & ~(kAccessed * kBothHalves)) == 0 && !(a & ~b);
+}
+
+// After a difference was made good, so that tables lack marks again.
+bool has_marked_before(const Scene& s, u64 at, u64 a, u64 b) {
+  return !s.outcome.limits.empty() && Scene::is_table(at) && ((a ^ b) & ~((kAccessed | kDirty) * kBothHalves)) == 0 &&
+         !(b & ~a);
 }
 
 bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
@@ -171,7 +193,8 @@ bool pushes_from_below(const Scene& s, u64 at, u64 a, u64 b) {
   if (!is_wide && s.instruction->info.mnemonic != ZYDIS_MNEMONIC_PUSHA) return false;
   if (Scene::is_table(at)) return ((a ^ b) & ~kMarks) == 0;
   const u64 top = s.code_sregs.ss.base + s.regs.rsp;
-  return at + 8 > top - (is_wide ? 32 : 16) && at < top;
+  const s64 bottom = static_cast<s64>(top) - (is_wide ? 32 : 16);
+  return static_cast<s64>(at + 8) > bottom && at < top;
 }
 
 // The page of the new top is marked, nothing else: APM does not say whether.
@@ -193,10 +216,15 @@ bool emulator_gives_up(const Scene& s) {
 }
 
 bool compares_source_first(const Scene& s) {
-  constexpr ZydisMnemonic kCompare[] = {ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW, ZYDIS_MNEMONIC_CMPSD,
-                                        ZYDIS_MNEMONIC_CMPSQ};
   return s.a_raised(14) && s.b_exits(Exit::Mmio) && s.instruction && s.outcome.b.regs.rip == s.fault_a->rip &&
-         std::ranges::find(kCompare, s.instruction->info.mnemonic) != std::end(kCompare);
+         is_compare(*s.instruction);
+}
+
+bool enters_by_stack_size(const Scene& s) {
+  const auto enter = s.is_mmio() ? s.ending_at(s.outcome.a.regs.rip) : std::nullopt;
+  return is_enter(enter) && enter->info.operand_width == 16 && differs_in(s, [](const std::string& path) {
+           return path.starts_with("mmio.") || path == "regs.rsp" || path == "regs.rbp";
+         });
 }
 
 bool emulator_reads_dword(const Scene& s) {
@@ -338,7 +366,7 @@ bool faults_from_below(const Scene& s) {
   const bool is_wide = s.instruction->info.mnemonic == ZYDIS_MNEMONIC_PUSHAD;
   if (!is_wide && s.instruction->info.mnemonic != ZYDIS_MNEMONIC_PUSHA) return false;
   const u64 top = s.code_sregs.ss.base + s.regs.rsp, bytes = is_wide ? 32 : 16;
-  return top - s.outcome.b.sregs.cr2 <= bytes &&
+  return ((top - s.outcome.b.sregs.cr2) & 0xffffffff) <= bytes &&
          differs_in(s, [](const std::string& path) { return path == "sregs.cr2"; });
 }
 
@@ -417,6 +445,10 @@ constexpr WordRow kWordRows[] = {
       "QEMU TCG sets the accessed bit of PAE page-directory-pointer entries, where it is reserved; SDM vol. 3, 4.4.1"},
      marks_pdpte},
     {kRfLimit, keeps_rf},
+    {{"compare_reads_source_first", kCompareReason}, marks_source_of_compare},
+    {{"marked_before",
+      "a difference in the marks of the tables was made good before, and the kernel's TLB knows the page as marked"},
+     has_marked_before},
     {{"table_store_in_parts", "QEMU TCG stores the limit of SGDT and SIDT though the base meets a fault"},
      stores_table_in_parts},
     {{"enter_does_not_probe", kEnterReason}, enter_marks_page},
@@ -433,11 +465,10 @@ constexpr LimitRow kRows[] = {
     {{"emulator_gives_up",
       "KVM's instruction emulator, which device memory needs, does not know the instruction; arch/x86/kvm/emulate.c"},
      emulator_gives_up},
-    {{"compare_reads_source_first",
-      "QEMU TCG reads DS:SI of CMPS first, so that a device there comes before a fault at ES:DI; a Zen 3 looks at "
-      "ES:DI "
-      "first"},
-     compares_source_first},
+    {{"compare_reads_source_first", kCompareReason}, compares_source_first},
+    {{"emulator_enters_by_stack_size",
+      "KVM's instruction emulator, which device memory needs, pushes words of the stack's size for ENTER; em_enter()"},
+     enters_by_stack_size},
     {{"emulator_reads_dword", "KVM's instruction emulator reads 32 bits for MOVSXD to a 16-bit register"},
      emulator_reads_dword},
     {{"emulator_ignores_prefix", "KVM's instruction emulator takes LZCNT and TZCNT of device memory for BSR and BSF"},

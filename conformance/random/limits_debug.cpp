@@ -70,7 +70,8 @@ bool shadows_handler(const Scene& s) {
 // INS or OUTS with a count of 0: the emulator finishes it, with a step even if TF is gone, and without DR7.
 bool steps_without_count(const Scene& s) {
   if (!s.program.variant.single_step || !s.b_exits(Exit::Debug)) return false;
-  if (s.outcome.a.regs.rip == s.outcome.b.regs.rip && !known_words_alone(s, {"debug.dr7"})) return false;
+  const bool is_there = s.a_exits(Exit::Debug) && s.outcome.a.regs.rip == s.outcome.b.regs.rip;
+  if (is_there && !known_words_alone(s, {"debug.dr7"})) return false;
   const kvmapi::kvm_regs &before = s.outcome.before.regs, &now = s.outcome.b.regs;
   const auto instruction = s.ending_at(now.rip);
   if (!instruction || instruction->info.meta.category != ZYDIS_CATEGORY_IOSTRINGOP || !instruction->is_repeated())
@@ -95,7 +96,8 @@ bool skips_without_tf(const Scene& s) {
   }
   return s.fault_a && s.only_memory([&](u64 at, u64 a, u64 b) {
     const u64 tf_at = s.fault_a->rflags_at + 1 - at;
-    return (tf_at < 8 && (a ^ b) == u64{1} << 8 * tf_at && (a & ~b)) || explain_word(s, at, a, b);
+    const u64 tf = u64{1} << 8 * (tf_at & 7), rf = tf << 8;
+    return (tf_at < 8 && (a & ~b) == tf && !(b & ~a & ~rf)) || explain_word(s, at, a, b);
   });
 }
 

@@ -57,8 +57,11 @@ bool keeps_dropped_segment(const Scene& s) {
         if (selector && of_b - of_a == selector << 8 * byte && !(of_a & 3ull << 8 * byte)) return true;
     return false;
   };
+  constexpr u64 kRf = 0x10000;
+  const u64 flags_a = s.outcome.a.regs.rflags, flags_b = s.outcome.b.regs.rflags;
   return s.differs_only(
       [&](const std::string& path) {
+        if (path == "regs.rflags") return (flags_a ^ flags_b) == (flags_b & kRf);
         return (path.starts_with("sregs.es.") && is_dropped(a.es, b.es)) ||
                (path.starts_with("sregs.ds.") && is_dropped(a.ds, b.ds)) ||
                (path.starts_with("sregs.fs.") && is_dropped(a.fs, b.fs)) ||
