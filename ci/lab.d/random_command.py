@@ -110,7 +110,7 @@ def total(summaries):
     found = dict(summaries[0])
     for summary in summaries[1:]:
         for key, value in summary.items():
-            if isinstance(value, dict):
+            if isinstance(value, dict) and key.startswith("by_"):
                 found[key] = {name: found[key].get(name, 0) + value.get(name, 0) for name in sorted({*found[key], *value})}
             elif isinstance(value, int) and key not in ("seed", "first"):
                 found[key] += value
