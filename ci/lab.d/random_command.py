@@ -1,5 +1,6 @@
 """`ci/lab random`: kvm-random on one kernel, the mock and kvm_amd side by side in the guest. See conformance/random/README.md."""
 
+import argparse
 import concurrent.futures
 import json
 import os
@@ -135,9 +136,9 @@ def command_random(args):
 
 
 def _positive(text):
-    if (value := int(text)) < 1:
-        raise ValueError(text)
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
 
 
 def add_options(parser, top):
