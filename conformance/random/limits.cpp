@@ -102,8 +102,7 @@ constexpr std::string_view kSegmentReason =
     "QEMU TCG checks neither the limit nor the type of a segment when memory is accessed; SDM vol. 3, 5.3 and 5.5";
 constexpr std::string_view kCompareReason =
     "QEMU TCG reads DS:SI of CMPS first, so that a device there comes before a fault at ES:DI and the page is marked; "
-    "a "
-    "Zen 3 looks at ES:DI first";
+    "a Zen 3 looks at ES:DI first";
 constexpr std::string_view kPushaReason =
     "QEMU TCG stores the registers of PUSHA from the lowest address on, so that a fault leaves some; SDM vol. 2, PUSHA";
 constexpr Limit kRfLimit = {
@@ -124,22 +123,15 @@ bool emulator_reads_first(const Scene& s, u64 at, u64 a, u64 b) {
   return s.is_mmio() && Scene::is_table(at) && (a ^ b) == (a & ~b & kDirty * kBothHalves);
 }
 
-bool is_compare(const Instruction& instruction) {
-  constexpr ZydisMnemonic kCompare[] = {ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW, ZYDIS_MNEMONIC_CMPSD,
-                                        ZYDIS_MNEMONIC_CMPSQ};
-  return std::ranges::find(kCompare, instruction.info.mnemonic) != std::end(kCompare);
+bool is_compare(const std::optional<Instruction>& instruction) {
+  return is_one_of(instruction,
+                   {ZYDIS_MNEMONIC_CMPSB, ZYDIS_MNEMONIC_CMPSW, ZYDIS_MNEMONIC_CMPSD, ZYDIS_MNEMONIC_CMPSQ});
 }
 
 // The page of DS:SI, though ES:DI faults.
 bool marks_source_of_compare(const Scene& s, u64 at, u64 a, u64 b) {
-  return s.a_raised(14) && s.instruction && is_compare(*s.instruction) && Scene::is_table(at) &&
+  return s.a_raised(14) && is_compare(s.instruction) && Scene::is_table(at) &&
          ((a ^ b) & ~(kAccessed * kBothHalves)) == 0 && !(a & ~b);
-}
-
-// After a difference was made good, so that tables lack marks again.
-bool has_marked_before(const Scene& s, u64 at, u64 a, u64 b) {
-  return !s.outcome.limits.empty() && Scene::is_table(at) && ((a ^ b) & ~((kAccessed | kDirty) * kBothHalves)) == 0 &&
-         !(b & ~a);
 }
 
 bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
@@ -149,8 +141,7 @@ bool marks_pdpte(const Scene& s, u64 at, u64 a, u64 b) {
 // SGDT and SIDT: the limit is there, the base met a fault.
 bool stores_table_in_parts(const Scene& s, u64 at, u64 a, u64 b) {
   if (!s.a_raised(14) || !s.b_raised(14) || !s.instruction) return false;
-  const auto mnemonic = s.instruction->info.mnemonic;
-  if (mnemonic != ZYDIS_MNEMONIC_SGDT && mnemonic != ZYDIS_MNEMONIC_SIDT) return false;
+  if (!is_one_of(s.instruction, {ZYDIS_MNEMONIC_SGDT, ZYDIS_MNEMONIC_SIDT})) return false;
   for (const Instruction::Access& access : s.instruction->accesses(s.regs))
     for (u64 byte = 0; byte < 8; ++byte)
       if ((a ^ b) >> (8 * byte) & 0xff && at + byte - physical(access.offset) < 2) return true;
@@ -209,37 +200,8 @@ bool enter_probes(const Scene& s) {
   return s.outcome.a.sregs.cr2 >= top && s.outcome.a.sregs.cr2 < top + 8;
 }
 
-bool emulator_gives_up(const Scene& s) {
-  if (s.b_exits(Exit::InternalError)) return s.outcome.b.run.exit.as<kvmapi::kvm_exit_internal>().suberror == 1;
-  // In ring 3 the guest gets #UD instead.
-  return s.a_exits(Exit::Mmio) && s.b_raised(6) && s.fault_b->cs & 3;
-}
-
 bool compares_source_first(const Scene& s) {
-  return s.a_raised(14) && s.b_exits(Exit::Mmio) && s.instruction && s.outcome.b.regs.rip == s.fault_a->rip &&
-         is_compare(*s.instruction);
-}
-
-bool enters_by_stack_size(const Scene& s) {
-  const auto enter = s.is_mmio() ? s.ending_at(s.outcome.a.regs.rip) : std::nullopt;
-  return is_enter(enter) && enter->info.operand_width == 16 && differs_in(s, [](const std::string& path) {
-           return path.starts_with("mmio.") || path == "regs.rsp" || path == "regs.rbp";
-         });
-}
-
-bool emulator_reads_dword(const Scene& s) {
-  if (!s.is_mmio()) return false;
-  const auto instruction = s.at(s.outcome.a.regs.rip);
-  return instruction && instruction->info.mnemonic == ZYDIS_MNEMONIC_MOVSXD && instruction->operands[0].size == 16 &&
-         s.outcome.b.run.exit.as<kvmapi::kvm_exit_mmio>().len == 4 &&
-         differs_in(s, [](const std::string& path) { return path == "mmio.len"; });
-}
-
-bool emulator_ignores_prefix(const Scene& s) {
-  if (s.outcome.before.reason() != Exit::Mmio) return false;
-  const auto instruction = s.at(s.outcome.before.regs.rip);
-  return instruction &&
-         (instruction->info.mnemonic == ZYDIS_MNEMONIC_LZCNT || instruction->info.mnemonic == ZYDIS_MNEMONIC_TZCNT);
+  return s.a_raised(14) && s.b_exits(Exit::Mmio) && s.outcome.b.regs.rip == s.fault_a->rip && is_compare(s.instruction);
 }
 
 // Whether words differ in `bits` of the RFLAGS image in the handler's frame, nowhere else.
@@ -332,27 +294,8 @@ bool takes_stack_for_data(const Scene& s) {
   return false;
 }
 
-// The emulator starts POPA and far returns anew with each answer, but with the stack pointer that it has got to.
-bool pops_in_parts(const Scene& s) {
-  constexpr ZydisMnemonic kPops[] = {ZYDIS_MNEMONIC_POPA, ZYDIS_MNEMONIC_POPAD, ZYDIS_MNEMONIC_IRET,
-                                     ZYDIS_MNEMONIC_IRETD, ZYDIS_MNEMONIC_RET};
-  if (!s.is_mmio()) return false;
-  const auto instruction = s.at(s.outcome.a.regs.rip);
-  return instruction && std::ranges::find(kPops, instruction->info.mnemonic) != std::end(kPops) &&
-         differs_in(s, [](const std::string& path) { return path.starts_with("regs.r") || path == "mmio.phys_addr"; });
-}
-
-// The frame of an event crosses the end of a 16-bit stack segment: #SS, then #DF, then none is left to deliver.
-bool delivers_beyond_stack(const Scene& s) {
-  if (!s.a_exits(Exit::Shutdown) || !s.fault_b || s.program.variant.bits == 64) return false;
-  const kvmapi::kvm_segment& ss = s.outcome.b.sregs.ss;
-  const Mode mode = s.program.variant.mode;
-  const u64 sp = s.outcome.b.regs.rsp & 0xffff;
-  const unsigned words = 3 + has_error_code(s.fault_b->vector, mode);
-  return !ss.db && ss.limit == 0xffff && sp + words * frame_word(mode) > 0x10000;
-}
-
-// A word that is pushed or popped crosses it; the same then happens to the frame of #SS.
+// A frame, or a word that is pushed or popped, crosses the end of the stack segment: #SS, #DF, and none is left to
+// deliver.
 bool leaves_stack_and_dies(const Scene& s) {
   constexpr u64 kNear = 256;
   const kvmapi::kvm_segment& ss = s.outcome.b.sregs.ss;
@@ -370,11 +313,15 @@ bool faults_from_below(const Scene& s) {
          differs_in(s, [](const std::string& path) { return path == "sregs.cr2"; });
 }
 
+// The 16 general-purpose registers come first.
+auto words_of(const kvmapi::kvm_regs& regs) {
+  return std::bit_cast<std::array<u64, sizeof(kvmapi::kvm_regs) / 8>>(regs);
+}
+
 // BSF and BSR of 0 with a 32-bit operand in 64-bit mode: the destination, seen at once or in later exits.
 bool clears_upper_half(const Scene& s) {
   if (s.program.variant.bits != 64 || !(s.has(ZYDIS_MNEMONIC_BSF) || s.has(ZYDIS_MNEMONIC_BSR))) return false;
-  const auto a = std::bit_cast<std::array<u64, sizeof(kvmapi::kvm_regs) / 8>>(s.outcome.a.regs);
-  const auto b = std::bit_cast<decltype(a)>(s.outcome.b.regs);
+  const auto a = words_of(s.outcome.a.regs), b = words_of(s.outcome.b.regs);
   for (unsigned i = 0; i < 16; ++i)
     if (a[i] != b[i] && b[i] != (a[i] & 0xffffffff)) return false;
   return differs_in(s, [](const std::string& path) {
@@ -399,8 +346,7 @@ bool shows_undefined_rights(const Scene& s) {
   if (!s.a_raised(1) || !s.b_raised(1)) return false;
   const auto lar = s.ending_at(s.fault_a->rip);
   if (!lar || lar->info.mnemonic != ZYDIS_MNEMONIC_LAR) return false;
-  const auto a = std::bit_cast<std::array<u64, sizeof(kvmapi::kvm_regs) / 8>>(s.outcome.a.regs);
-  const auto b = std::bit_cast<decltype(a)>(s.outcome.b.regs);
+  const auto a = words_of(s.outcome.a.regs), b = words_of(s.outcome.b.regs);
   for (unsigned i = 0; i < 16; ++i)
     if ((a[i] ^ b[i]) & ~u64{0xf0000}) return false;
   return differs_in(s, [](const std::string& path) { return path.starts_with("regs.r") && path != "regs.rip"; });
@@ -411,25 +357,6 @@ bool lacks_x87_pointers(const Scene& s) {
   const kvmapi::kvm_fpu& fpu = s.outcome.b.fpu;
   if (fpu.last_opcode || fpu.last_ip || fpu.last_dp) return false;
   return differs_in(s, [](const std::string& path) { return path.starts_with("fpu.last_"); });
-}
-
-// The mock's handler was entered and its frame goes to device memory, the kernel goes on with the next instruction.
-bool pushes_frame_to_device(const Scene& s) {
-  return s.a_exits(Exit::Mmio) && s.is_handler() && s.outcome.a.regs.rip % 8 == 0 &&
-         s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write && s.outcome.b.regs.rip >= kCode;
-}
-
-bool delivers_to_device(const Scene& s) {
-  if (pushes_frame_to_device(s)) return true;
-  // Or it comes to the handler too, after another of the frame's words.
-  const bool begins_handler = s.is_handler() && s.outcome.a.regs.rip % 8 == 0;
-  if (s.is_mmio() && begins_handler && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write)
-    return differs_in(s, [](const std::string& path) { return path.starts_with("mmio.") || path == "regs.rsp"; });
-  if (s.outcome.b.error != 4 || s.outcome.a.error) return false;
-  const auto& events = s.outcome.b.events;
-  if (s.a_exits(Exit::Shutdown)) return events.exception.injected || events.exception.pending;
-  return (events.exception.injected || events.exception.pending || events.interrupt.injected || events.nmi.injected) &&
-         s.stack_a() >= kRamBytes - 64;
 }
 
 constexpr WordRow kWordRows[] = {
@@ -446,9 +373,6 @@ constexpr WordRow kWordRows[] = {
      marks_pdpte},
     {kRfLimit, keeps_rf},
     {{"compare_reads_source_first", kCompareReason}, marks_source_of_compare},
-    {{"marked_before",
-      "a difference in the marks of the tables was made good before, and the kernel's TLB knows the page as marked"},
-     has_marked_before},
     {{"table_store_in_parts", "QEMU TCG stores the limit of SGDT and SIDT though the base meets a fault"},
      stores_table_in_parts},
     {{"enter_does_not_probe", kEnterReason}, enter_marks_page},
@@ -458,21 +382,10 @@ constexpr WordRow kWordRows[] = {
 constexpr LimitRow kRows[] = {
     {{"enter_does_not_probe", kEnterReason}, enter_probes},
     {{"trap_before_end_of_repetition",
-      "QEMU TCG traps with TF after the last iteration of a repeated string instruction as if one were left; SDM vol. "
-      "3, "
-      "17.3.1.1"},
+      "QEMU TCG traps with TF after the last iteration of a repeated string instruction as if one were left; "
+      "SDM vol. 3, 17.3.1.1"},
      traps_before_end},
-    {{"emulator_gives_up",
-      "KVM's instruction emulator, which device memory needs, does not know the instruction; arch/x86/kvm/emulate.c"},
-     emulator_gives_up},
     {{"compare_reads_source_first", kCompareReason}, compares_source_first},
-    {{"emulator_enters_by_stack_size",
-      "KVM's instruction emulator, which device memory needs, pushes words of the stack's size for ENTER; em_enter()"},
-     enters_by_stack_size},
-    {{"emulator_reads_dword", "KVM's instruction emulator reads 32 bits for MOVSXD to a 16-bit register"},
-     emulator_reads_dword},
-    {{"emulator_ignores_prefix", "KVM's instruction emulator takes LZCNT and TZCNT of device memory for BSR and BSF"},
-     emulator_ignores_prefix},
     {{"flags_lost_in_fault",
       "QEMU TCG has evaluated the flags when an instruction that tests them, or INS or OUTS without permission, "
       "faults, and gets them wrong"},
@@ -480,7 +393,6 @@ constexpr LimitRow kRows[] = {
     {{"undefined_flags", "flags that are undefined after the instruction are seen at the exit that it makes"},
      shows_undefined_flags},
     {{"segment_check", kSegmentReason}, ignores_segment},
-    {{"segment_check", kSegmentReason}, delivers_beyond_stack},
     {{"segment_check", kSegmentReason}, leaves_stack_and_dies},
     {{"pusha_from_below", kPushaReason}, faults_from_below},
     {{"bit_scan_of_zero",
@@ -497,15 +409,6 @@ constexpr LimitRow kRows[] = {
     {{"stack_fault",
       "QEMU TCG raises #GP for a non-canonical address in the stack segment; SDM vol. 3, 6.15 (vector 12)"},
      takes_stack_for_data},
-    {{"emulator_pops_in_parts",
-      "KVM's instruction emulator starts POPA and far returns again after each read of device memory, with the stack "
-      "pointer "
-      "moved on; "
-      "em_popa(), em_iret()"},
-     pops_in_parts},
-    {{"delivery_to_device",
-      "QEMU TCG does not report the event that was being delivered when a push met device memory"},
-     delivers_to_device},
 };
 
 }  // namespace
@@ -537,7 +440,8 @@ Explanation explain(const Program& program, const Outcome& outcome, std::span<co
       });
   if (found.goes_on) return found;
   found.limits.clear();
-  for (const std::span<const LimitRow> rows : {std::span<const LimitRow>(kRows), system_limits(), debug_limits()}) {
+  for (const std::span<const LimitRow> rows :
+       {std::span<const LimitRow>(kRows), emulator_limits(), system_limits(), debug_limits()}) {
     for (const LimitRow& row : rows)
       if (found.limits.empty() && row.holds(scene)) note(row.limit);
   }

@@ -11,10 +11,6 @@ using kvmapi::Exit;
 constexpr u64 kIf = 0x200, kRf = 0x10000;
 constexpr u8 kShadows = 3;  // KVM_X86_SHADOW_INT_MOV_SS, KVM_X86_SHADOW_INT_STI: kvm_amd does not tell them apart
 
-bool is_one_of(const std::optional<Instruction>& instruction, std::initializer_list<ZydisMnemonic> mnemonics) {
-  return instruction && std::find(mnemonics.begin(), mnemonics.end(), instruction->info.mnemonic) != mnemonics.end();
-}
-
 // RFLAGS that the code went on with after the last exit.
 u64 flags_before(const Scene& s) {
   const auto handler = fault_of(s.outcome.before, s.ram_a, s.program.variant.mode);

@@ -57,17 +57,15 @@ bool keeps_dropped_segment(const Scene& s) {
         if (selector && of_b - of_a == selector << 8 * byte && !(of_a & 3ull << 8 * byte)) return true;
     return false;
   };
-  constexpr u64 kRf = 0x10000;
-  const u64 flags_a = s.outcome.a.regs.rflags, flags_b = s.outcome.b.regs.rflags;
-  return s.differs_only(
+  return differs_in(
+      s,
       [&](const std::string& path) {
-        if (path == "regs.rflags") return (flags_a ^ flags_b) == (flags_b & kRf);
         return (path.starts_with("sregs.es.") && is_dropped(a.es, b.es)) ||
                (path.starts_with("sregs.ds.") && is_dropped(a.ds, b.ds)) ||
                (path.starts_with("sregs.fs.") && is_dropped(a.fs, b.fs)) ||
                (path.starts_with("sregs.gs.") && is_dropped(a.gs, b.gs));
       },
-      [&](u64 at, u64 of_a, u64 of_b) { return is_selector(of_a, of_b) || explain_word(s, at, of_a, of_b); });
+      is_selector);
 }
 
 // The selector that MOV SS or LSS has loaded; -1: another instruction.
@@ -132,8 +130,7 @@ bool emulator_repeats_table_store(const Scene& s) {
   if (s.outcome.b.error != EINTR && !is_step && !is_trap) return false;
   const u64 rip = is_trap ? s.fault_b->rip : s.outcome.b.regs.rip;
   const auto store = s.at(rip);
-  if (!store || (store->info.mnemonic != ZYDIS_MNEMONIC_SGDT && store->info.mnemonic != ZYDIS_MNEMONIC_SIDT))
-    return false;
+  if (!is_one_of(store, {ZYDIS_MNEMONIC_SGDT, ZYDIS_MNEMONIC_SIDT})) return false;
   if (s.a_raised(14)) return s.fault_a->rip == rip && crosses_from_device(*store, s);
   return s.a_exits(Exit::Mmio) && s.outcome.a.run.exit.as<kvmapi::kvm_exit_mmio>().is_write &&
          s.outcome.a.regs.rip == rip + store->info.length;
@@ -148,23 +145,13 @@ bool repeats_interrupted_instruction(const Scene& s) {
   return s.outcome.b.error == EINTR || (s.b_exits(Exit::Mmio) && b_rip >= kCode && b_rip < kCodeEnd);
 }
 
-bool cannot_hold_input(const Scene& s) {
-  if (!s.a_exits(Exit::InternalError) || !s.b_exits(Exit::Mmio) || s.outcome.before.reason() != Exit::Io) return false;
-  const auto instruction = s.at(s.outcome.b.regs.rip);
-  return instruction && s.outcome.a.regs.rip == s.outcome.b.regs.rip &&
-         instruction->info.meta.category == ZYDIS_CATEGORY_IOSTRINGOP &&
-         s.outcome.b.run.exit.as<kvmapi::kvm_exit_mmio>().is_write;
-}
-
 // The first page of an operand is a device, the second one is not there.
 bool gives_up_before_second_page(const Scene& s) {
   if (!s.a_raised(14) || !s.instruction || !s.b_raised(6) || !(s.fault_b->cs & 3) || s.fault_b->rip != s.fault_a->rip)
     return false;
-  const auto mnemonic = s.instruction->info.mnemonic;
-  constexpr ZydisMnemonic kUnknown[] = {ZYDIS_MNEMONIC_LAR, ZYDIS_MNEMONIC_LSL, ZYDIS_MNEMONIC_VERR,
-                                        ZYDIS_MNEMONIC_VERW, ZYDIS_MNEMONIC_BOUND};
-  if (std::find(std::begin(kUnknown), std::end(kUnknown), mnemonic) == std::end(kUnknown)) return false;
-  return crosses_from_device(*s.instruction, s);
+  return is_one_of(s.instruction, {ZYDIS_MNEMONIC_LAR, ZYDIS_MNEMONIC_LSL, ZYDIS_MNEMONIC_VERR, ZYDIS_MNEMONIC_VERW,
+                                   ZYDIS_MNEMONIC_BOUND}) &&
+         crosses_from_device(*s.instruction, s);
 }
 
 bool drops_rf_at_int1(const Scene& s, u64 at, u64 a, u64 b) {
@@ -260,8 +247,6 @@ constexpr LimitRow kRows[] = {
       "kvm_amd emulates the interrupted instruction again when the frame of an event meets device memory; "
       "npf_interception()"},
      repeats_interrupted_instruction},
-    {{"input_to_device", "the mock does not hold more than 128 bytes for device memory in one instruction, KVM 1024"},
-     cannot_hold_input},
     {{"emulator_gives_up",
       "KVM's instruction emulator does not know the instruction, and is asked at the operand's first page"},
      gives_up_before_second_page},
