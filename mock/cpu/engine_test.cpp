@@ -231,6 +231,22 @@ TEST(Engine, what_was_read_from_a_device_is_forgotten_when_the_instruction_stops
   EXPECT_EQ(m.cpu.stop_info().gpa.value, 0x200010u);
 }
 
+TEST(Engine, ins_goes_on_with_what_it_has_when_the_owner_raises_the_count) {
+  FlatMachine m;
+  m.load(0x1000, std::string_view("\xf3\x6c\xf4", 3));  // rep insb; hlt
+  m.protected_mode(0x1000);
+  m.s().gpr[RDI] = 0x2000;
+  m.s().gpr[RCX] = 2;
+  ASSERT_EQ(m.cpu.run(100), Stop::io);
+  ASSERT_EQ(m.cpu.stop_info().count, 2u);
+  m.s().gpr[RCX] = 5;
+  ASSERT_EQ(m.cpu.complete("ab"), Stop::budget);
+  ASSERT_EQ(m.cpu.run(100), Stop::io);
+  EXPECT_EQ(m.cpu.stop_info().count, 3u);
+  EXPECT_EQ(m.s().gpr[RCX], 3u);
+  EXPECT_EQ(m.peek<u16>(0x2000), 'a' | 'b' << 8);
+}
+
 // Whoever waits for a signal looks between two slices.
 TEST(Engine, a_long_repetition_ends_its_slice_and_goes_on) {
   FlatMachine m;

@@ -39,8 +39,8 @@ struct Walker {
   void count(u64 elements) {
     if (!repeats()) return;
     set(RCX, reg(RCX) - elements);
-    constexpr u64 kCheap = 64,
-                  kSliceCost = 8192;  // elements that are done at once for the cost of one; cost of a slice
+    constexpr u64 kCheap = 64;  // elements that are done at once for the cost of one
+    constexpr u64 kSliceCost = 8192;
     core.repetition_cost += 1 + elements / kCheap;
     if (core.repetition_cost < kSliceCost) return;
     core.repetition_cost = 0;
@@ -287,7 +287,8 @@ bool ins(Core& core, const Op& op) {
     // most 1 KiB; before it looks at the destination. Ascending, it writes them in one piece.
     const u64 in_page = core.flags & DF ? w.reg(RDI) % kPageSize : kPageSize - w.reg(RDI) % kPageSize;
     const u64 batch = std::max<u64>(1, std::min({in_page, u64{kReadAheadBytes / size}, elements_left}));
-    const u64 written = w.repeats() && !(core.flags & DF) ? batch : 1;
+    const u64 has_read = core.ins_count - core.ins_used;  // the owner may have changed registers since it was asked
+    const u64 written = !w.repeats() || core.flags & DF ? 1 : has_read ? std::min(batch, has_read) : batch;
     u8 data[kReadAheadBytes];
     for (u64 i = 0; i < written; ++i) {
       u64 value;
